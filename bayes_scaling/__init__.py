@@ -1,0 +1,126 @@
+"""Scaling laws as hierarchical Bayesian models.
+
+Everything public is here; each name is loaded when it is first used, so that
+importing the package is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import models as models
+    from .answers.forecast import Forecast as Forecast
+    from .answers.forecast import forecast as forecast
+    from .display.plot import plot as plot
+    from .law import LogitNormal as LogitNormal
+    from .law import LogNormal as LogNormal
+    from .law import Normal as Normal
+    from .law.law import Law
+    from .posterior.fit import Fit as Fit
+    from .posterior.model import ScalingModel as ScalingModel
+    from .runs import Runs as Runs
+    from .runs import check_runs as check_runs
+    from .runs import datasets as datasets
+    from .runs import read_runs as read_runs
+
+_HOMES = {
+    "Fit": "posterior.fit",
+    "Forecast": "answers.forecast",
+    "LogNormal": "law",
+    "LogitNormal": "law",
+    "Normal": "law",
+    "Runs": "runs",
+    "ScalingModel": "posterior.model",
+    "check_runs": "runs",
+    "forecast": "answers.forecast",
+    "plot": "display.plot",
+    "read_runs": "runs",
+}
+_MODULES = {"models": "models", "datasets": "runs.datasets"}
+
+__all__ = [
+    "Fit",
+    "Forecast",
+    "LogNormal",
+    "LogitNormal",
+    "Normal",
+    "Runs",
+    "ScalingModel",
+    "check_runs",
+    "datasets",
+    "find_law",
+    "forecast",
+    "load",
+    "models",
+    "plot",
+    "read_runs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def find_law(name: str, source: str = "") -> Law:
+    """Return a law by its name, ``law:variant``, or the path of a law file.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"chinchilla"``, ``"chinchilla:tied"`` or ``"my_law.py"``.
+    source : str
+        Where the name is not in the registry: the law file to take it from.
+
+    Raises
+    ------
+    UsageError
+        If there is no such law.
+    """
+    from .errors import UsageError
+    from .law.discovery import law_of_file
+    from .models import registry
+
+    base, _, variant = name.partition(":")
+    if base.endswith(".py"):
+        found = law_of_file(Path(base))
+    elif base in registry:
+        found = registry[base]
+    elif source and Path(source).is_file():
+        found = law_of_file(Path(source))
+    else:
+        known = ", ".join(
+            text for law in registry.values() for text in (law.name, *_variants(law))
+        )
+        raise UsageError(f"no law named '{name}'; there are {known}, or give a law file (my_law.py)")
+    return found.variant(variant) if variant else found
+
+
+def _variants(law: Law) -> list[str]:
+    return [f"{law.name}:{variant}" for variant in law.variants]
+
+
+def load(path: str | Path, law: Law | None = None) -> Fit:
+    """Read a fit that `Fit.save` wrote; it answers without the table.
+
+    Parameters
+    ----------
+    path : path
+    law : Law, optional
+        The law that was fitted, where it comes from neither the registry nor a file
+        that is still in its place.
+
+    Raises
+    ------
+    FitError
+        If the file is not a fit.
+    """
+    from .posterior.fit import load_fit
+
+    return load_fit(path, lambda name, source: law or find_law(name, source))

@@ -1,0 +1,317 @@
+"""What a run that nobody has paid for yet will reach."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from ..errors import Finding, FitError, UsageError
+from ..law.priors import LINKS
+from ..posterior.diagnostics import QUANTILES
+from ..posterior.fit import Fit
+from ..program.build import label_rung
+
+ForecastKind = Literal["mean", "new-run"]
+FAR = 1.0  # decades beyond the fitted range where a forecast gets a warning
+Points = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Predictive draws of a response at points.
+
+    Attributes
+    ----------
+    law, response, unit : str
+    kind : {"mean", "new-run"}
+    points : DataFrame
+        One row a point: inputs, grouping columns (missing for a group never seen),
+        and ``observed`` where the points came with the truth.
+    draws : DataArray
+        Dimensions ``sample`` and ``point``, in the unit of the response. One sample
+        is one joint draw: its points share parameters, a new group and rung effects.
+    extrapolation : DataFrame
+        Decades beyond the fitted range for each input, zero inside.
+    warnings : tuple of Finding
+    """
+
+    law: str
+    response: str
+    unit: str
+    kind: ForecastKind
+    groups: tuple[str, ...]
+    points: pd.DataFrame
+    draws: xr.DataArray
+    extrapolation: pd.DataFrame
+    warnings: tuple[Finding, ...]
+
+    def summary(self) -> pd.DataFrame:
+        """One row a point: inputs, groups, mean, sd, quantiles, extrapolation.
+
+        Returns
+        -------
+        DataFrame
+            Quantiles are columns ``q0.025`` to ``q0.975``; ``extrapolation`` is
+            "inside" or "outside" the fitted ranges.
+        """
+        values = self.draws.transpose("sample", "point").to_numpy()
+        table = self.points.copy()
+        table["mean"], table["sd"] = values.mean(0), values.std(0, ddof=1)
+        for q, row in zip(QUANTILES, np.quantile(values, QUANTILES, axis=0), strict=True):
+            table[f"q{q:g}"] = row
+        outside = (self.extrapolation > 0).any(axis=1)
+        table["extrapolation"] = np.where(outside, "outside", "inside")
+        return table
+
+
+def forecast(
+    fit: Fit,
+    points: Points,
+    *,
+    kind: ForecastKind = "new-run",
+    seed: int = 0,
+    force: bool = False,
+) -> Forecast:
+    """Forecast the response at any inputs, for any group.
+
+    Parameters
+    ----------
+    fit : Fit
+    points : DataFrame, mapping, or sequence of mappings
+        Inputs by the law's names and, where the fit has groups, grouping columns. A
+        missing label stands for a group never seen, drawn from the population: one
+        new group, shared by all points that lack the label. A column ``se`` adds the
+        evaluation error of the planned run, a column ``rung`` names its rung, and a
+        column ``observed`` is kept beside the forecast.
+    kind : {"new-run", "mean"}
+        ``"mean"`` is the law's curve; ``"new-run"`` is one more run: it adds noise
+        and the rung effect (its posterior for a rung that was fitted, one new draw
+        that all groups share for another).
+    seed : int
+        Of the draws of new groups, rung effects and noise.
+    force : bool
+        Answer even if the fit's diagnostics are poor.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    UsageError
+        If points lack an input, hold a value that is not positive, or name a group
+        that was not fitted.
+    FitError
+        If the fit's diagnostics are poor and `force` is not set.
+    """
+    if kind not in ("mean", "new-run"):
+        raise UsageError(f"kind is '{kind}'; it must be mean or new-run")
+    _need_usable(fit, force)
+    table = read_points(fit, points)
+    rng = np.random.default_rng(seed)
+    centre = _centre(fit, table, rng)
+    if kind == "new-run":
+        centre = centre + _deviations(fit, table, centre, rng)
+    draws = np.asarray(fit.structure.noise.from_scale(jnp.asarray(centre)))
+    extrapolation = _extrapolation(fit, table)
+    return Forecast(
+        law=fit.law.name,
+        response=fit.record.response,
+        unit=fit.record.unit,
+        kind=kind,
+        groups=fit.groups,
+        points=table,
+        draws=xr.DataArray(draws, dims=("sample", "point"), name=fit.record.response),
+        extrapolation=extrapolation,
+        warnings=_warnings(fit, extrapolation),
+    )
+
+
+def read_points(fit: Fit, points: Points) -> pd.DataFrame:
+    """Check points against a fit and return them as a table.
+
+    Raises
+    ------
+    UsageError
+        With every problem that was found.
+    """
+    rows = [points] if isinstance(points, Mapping) else points
+    table = pd.DataFrame(rows).reset_index(drop=True)
+    if not len(table):
+        raise UsageError("no points to forecast: give at least one, such as N=7B,D=1.4T")
+    problems = [*_input_problems(fit, table), *_label_problems(fit, table)]
+    known = {*fit.law.inputs, *fit.groups, "se", "rung", "observed"}
+    for column in table.columns:
+        if column not in known:
+            close = difflib.get_close_matches(str(column), sorted(known), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(
+                f"'{column}' is neither an input nor a grouping column of this fit; "
+                f"points have {', '.join([*fit.law.inputs, *fit.groups])}{hint}"
+            )
+    if problems:
+        raise UsageError("\n".join(problems))
+    table = table.astype({name: float for name in fit.law.inputs})
+    for group in fit.groups:
+        if group not in table:
+            table[group] = None
+    order = [*fit.law.inputs, *fit.groups]
+    return table[order + [c for c in table.columns if c not in order]]
+
+
+def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
+    found = []
+    for name, meaning in fit.law.inputs.items():
+        if name not in table:
+            found.append(f"points lack {name} ({meaning.meaning}); law {fit.law.name} needs it")
+            continue
+        values = pd.to_numeric(table[name], errors="coerce")
+        bad = ~(np.isfinite(values) & (values > 0))
+        if bad.any():
+            shown = ", ".join(str(v) for v in table.loc[bad, name].head(5))
+            found.append(f"{name} must be a positive number, got {shown}; write for example 7B")
+    return found
+
+
+def _label_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
+    found = []
+    for group in fit.groups:
+        labels = fit.spec.labels[group]
+        if group not in table:
+            continue
+        for label in table[group].dropna().unique():
+            if label in labels:
+                continue
+            close = difflib.get_close_matches(str(label), labels, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            found.append(
+                f"{group} '{label}' was not fitted ({', '.join(labels)}); {hint}"
+                f"leave {group} out to forecast a group never seen"
+            )
+    return found
+
+
+def _need_usable(fit: Fit, force: bool) -> None:
+    errors = [w for w in fit.warnings if w.severity == "error"]
+    if errors and not force:
+        codes = ", ".join(w.code for w in errors)
+        raise FitError(
+            f"the fit is not fit to answer ({codes}): {errors[0].message}; "
+            f"use force=True (--force) to answer all the same"
+        )
+
+
+def _flat(fit: Fit, name: str) -> np.ndarray:
+    """Draws of a posterior variable with chains and draws in one leading axis."""
+    array = fit.posterior[name].to_numpy()
+    return array.reshape(-1, *array.shape[2:])
+
+
+def _centre(
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator
+) -> Float[np.ndarray, "sample point"]:
+    """The law's mean at the points on the noise's scale, draw by draw."""
+    law, structure = fit.law, fit.structure
+    values = {}
+    for p, parameter in law.parameters.items():
+        link = LINKS[parameter.prior.link]
+        z = np.asarray(link.to_real(jnp.asarray(_flat(fit, structure.centre_site(p)))))
+        own = structure.columns_of(p, "separate")
+        if own:
+            prior = rng.normal(fit.spec.prior_loc[p], fit.spec.prior_sd[p], len(z))
+            z = _by_label(z, prior, _codes(fit, own[0], table))
+        else:
+            z = z[:, None]
+        for c in structure.columns_of(p, "partial"):
+            new = rng.normal(size=len(z)) * _flat(fit, f"{p}_sd_{c}")
+            z = z + _by_label(_flat(fit, f"{p}_effect_{c}"), new, _codes(fit, c, table))
+        values[p] = link.to_support(jnp.asarray(z))
+    inputs = {k: jnp.asarray(table[k].to_numpy() / fit.spec.references[k]) for k in law.inputs}
+    mean = law.mean(inputs, values)
+    scaled = np.asarray(structure.noise.to_scale(mean))
+    return np.broadcast_to(scaled, (scaled.shape[0], len(table)))
+
+
+def _by_label(
+    fitted: Float[np.ndarray, "sample level"],
+    new: Float[np.ndarray, " sample"],
+    codes: np.ndarray,
+) -> Float[np.ndarray, "sample point"]:
+    """Columns of `fitted` by code, and `new` where the code is -1."""
+    return np.concatenate([fitted, new[:, None]], axis=1)[:, codes]
+
+
+def _codes(fit: Fit, group: str, table: pd.DataFrame) -> np.ndarray:
+    position = {label: i for i, label in enumerate(fit.spec.labels[group])}
+    return np.array([position.get(v, -1) for v in table[group]])
+
+
+def _deviations(
+    fit: Fit, table: pd.DataFrame, centre: np.ndarray, rng: np.random.Generator
+) -> Float[np.ndarray, "sample point"]:
+    """What one more run adds to the mean: its rung's effect and noise."""
+    noise = fit.structure.noise
+    sigma = _flat(fit, "sigma")[:, None]
+    se = table["se"].to_numpy(dtype=float) if "se" in table else np.zeros(len(table))
+    spread = np.hypot(sigma, np.asarray(noise.relative_error(jnp.asarray(se), jnp.asarray(centre))))
+    if noise.robust:
+        unit = rng.standard_t(_flat(fit, "nu")[:, None], size=centre.shape)
+    else:
+        unit = rng.normal(size=centre.shape)
+    total = spread * unit
+    if fit.structure.rungs:
+        rungs = _rungs(fit, table)
+        effect, sd = _flat(fit, "rung_effect"), _flat(fit, "rung_sd")
+        position = {label: i for i, label in enumerate(fit.spec.labels["rung"])}
+        for label in dict.fromkeys(rungs):
+            shared = (
+                effect[:, position[label]]
+                if label in position
+                else rng.normal(size=len(sd)) * sd
+            )
+            total[:, np.array([r == label for r in rungs])] += shared[:, None]
+    return total
+
+
+def _rungs(fit: Fit, table: pd.DataFrame) -> list[str]:
+    """Label of each point's rung: its column where given, otherwise its inputs."""
+    nominal = [label_rung(dict(zip(fit.law.inputs, row, strict=True)))
+               for row in table[list(fit.law.inputs)].to_numpy()]
+    if "rung" not in table:
+        return nominal
+    return [str(r) if pd.notna(r) else n for r, n in zip(table["rung"], nominal, strict=True)]
+
+
+def _extrapolation(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
+    columns = {}
+    for name, (low, high) in fit.spec.ranges.items():
+        x = np.log10(table[name].to_numpy())
+        beyond = np.maximum(x - np.log10(high), np.log10(low) - x)
+        # a nominal size written with three digits is not outside
+        columns[name] = np.where(beyond > 1e-3, beyond, 0.0)
+    return pd.DataFrame(columns)
+
+
+def _warnings(fit: Fit, extrapolation: pd.DataFrame) -> tuple[Finding, ...]:
+    found = [w for w in fit.warnings if w.severity == "error"]
+    farthest = extrapolation.max(axis=1)
+    if (farthest > FAR).any():
+        worst = int(farthest.idxmax())
+        where = ", ".join(f"{d:.1f} in {n}" for n, d in extrapolation.loc[worst].items() if d > 0)
+        found.append(
+            Finding(
+                "far-outside",
+                "warning",
+                f"point {worst + 1} lies {where} decades beyond the fitted runs; the interval "
+                f"holds if law {fit.law.name} holds there, which no run has shown",
+            )
+        )
+    return tuple(found)

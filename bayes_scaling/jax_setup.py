@@ -1,0 +1,54 @@
+"""JAX as bayes-scaling needs it: double precision, a persistent compilation cache, devices."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import jax
+from platformdirs import user_cache_path
+
+from .errors import UsageError
+
+DeviceName = Literal["auto", "cpu", "gpu"]
+
+
+def configure() -> None:
+    """Turn on double precision and keep compiled programs between processes.
+
+    A cache folder that the user set (``JAX_COMPILATION_CACHE_DIR``) is left alone.
+    """
+    jax.config.update("jax_enable_x64", True)
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        cache = user_cache_path("bayes-scaling") / "jax"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+    # the defaults leave out small and fast-compiling programs, of which there are many
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def device_named(name: DeviceName) -> Any:
+    """Return the JAX device for a name.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "gpu"}
+        ``"auto"`` is the CPU: for one small fit a GPU is slower.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown or JAX sees no such device.
+    """
+    if name not in ("auto", "cpu", "gpu"):
+        raise UsageError(f"device is '{name}'; it must be auto, cpu or gpu")
+    try:
+        return jax.devices("gpu" if name == "gpu" else "cpu")[0]
+    except RuntimeError as error:
+        raise UsageError(
+            "no GPU is visible to JAX; use device='cpu' (--device cpu), or install JAX's "
+            "GPU build and check jax.devices()"
+        ) from error
+
+
+configure()

@@ -1,0 +1,326 @@
+r"""The coordinates that the sampler walks in.
+
+The program's own coordinates (centres, group effects, rung effects) are badly
+correlated, in a way that changes with the group and noise scales. Given those
+scales the program is nearly linear and normal, so each draw is written as
+
+.. math:: t = m(\eta) + C(\eta)^{-\top} z, \qquad u_r = m_r(t, \eta) + s_r(\eta) z_r
+
+where :math:`\eta` are the scales (group sds, sigma, nu, rung sd), :math:`t` the
+centres and group effects, :math:`u` the rung effects, and m, C, s come from
+linearising the program once. Then z is close to standard normal whatever the
+scales are: between the centred and the non-centred form, as much as the data
+of each group say. The density is exact: the log determinant is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Float
+from numpyro.infer.util import potential_energy
+
+from ..law.priors import LINKS
+from ..program.noise import NU_FLOOR, RUNG_SD
+from ..program.program import predict, program
+from ..program.structure import Data, Structure
+
+Free = dict[str, Array]
+
+
+class Linearised(NamedTuple):
+    """The program around a point: a linear model with weights.
+
+    Attributes
+    ----------
+    precision, moment : (d, d) and (d,) arrays
+        Weighted cross products of the Jacobian, without 1 / sigma^2.
+    prior_precision, prior_moment : (d, d) and (d,) arrays
+        Of the centres; the effects' prior enters through the group sds.
+    weights : (runs,) array
+    rung_design, rung_moment, rung_weight : (rungs, d), (rungs,), (rungs,) arrays
+        The same sums by rung, to integrate rung effects out.
+    """
+
+    precision: Float[Array, "d d"]
+    moment: Float[Array, " d"]
+    prior_precision: Float[Array, "d d"]
+    prior_moment: Float[Array, " d"]
+    weights: Float[Array, " runs"]
+    rung_design: Float[Array, "rungs d"]
+    rung_moment: Float[Array, " rungs"]
+    rung_weight: Float[Array, " rungs"]
+
+
+class Point(NamedTuple):
+    """A point of the program: scales, centres and effects (flat), rung effects."""
+
+    eta: Float[Array, " e"]
+    t: Float[Array, " d"]
+    u: Float[Array, " rungs"]
+
+
+class Coordinates:
+    """Maps between the sampler's coordinates and the program's sites.
+
+    Parameters
+    ----------
+    structure : Structure
+    data : Data
+        Arrays, possibly traced by JAX.
+    """
+
+    def __init__(self, structure: Structure, data: Data):
+        self.structure = structure
+        self.data = data
+        sites = structure.sites()
+        start = _start(structure, data)
+        t0 = {k: start[k] for k, s in sites.items() if s.kind in ("centre", "effect")}
+        eta0 = {k: start[k] for k, s in sites.items() if s.kind in ("group_sd", "noise", "rung_sd")}
+        self.t0, self._unravel_t = ravel_pytree(t0)
+        self.eta0, self._unravel_eta = ravel_pytree(eta0)
+        self.n_eta, self.n_t, self.n_rungs = len(self.eta0), len(self.t0), structure.rungs
+        # the scale of each effect, as an index into eta; -1 for centres
+        where = {k: i for i, k in enumerate(sorted(eta0))}
+        owners = [
+            np.full(
+                sites[k].shape,
+                where[f"{sites[k].parameter}_sd_{sites[k].dims[0]}"]
+                if sites[k].kind == "effect"
+                else -1,
+            )
+            for k in sorted(t0)
+        ]
+        self._owner = np.concatenate([np.ravel(o) for o in owners])
+        self._where = where
+        self.is_effect = self._owner >= 0
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return self.n_eta + self.n_t + self.n_rungs
+
+    def free(self, point: Point) -> Free:
+        """All sites on the unconstrained scale."""
+        sites = self._sites_of_t(point.t) | self._unravel_eta(point.eta)
+        return sites | {"rung_effect": point.u} if self.n_rungs else sites
+
+    def log_density(self, x: Float[Array, " n"], lin: Linearised) -> Float[Array, ""]:
+        """Log posterior density in the sampler's coordinates, exact up to a constant."""
+        point, log_det = self.to_point(x, lin)
+        return self.log_posterior(point) + log_det
+
+    def log_posterior(self, point: Point) -> Float[Array, ""]:
+        """Log density of the NumPyro program on the unconstrained scale."""
+        # log_posterior of a non-finite loss must be -inf, not nan, for the sampler
+        value = -potential_energy(program, (self.structure, self.data), {}, self.free(point))
+        return jnp.where(jnp.isnan(value), -jnp.inf, value)
+
+    def to_point(self, x: Float[Array, " n"], lin: Linearised) -> tuple[Point, Float[Array, ""]]:
+        """Map coordinates to the program's sites; also the log determinant."""
+        eta, z, z_rung = jnp.split(x, [self.n_eta, self.n_eta + self.n_t])
+        root, half = self._conditional(eta, lin)
+        t = solve_triangular(root.T, half + z, lower=False)
+        log_det = -jnp.sum(jnp.log(jnp.diag(root)))
+        if not self.n_rungs:
+            return Point(eta, t, z_rung), log_det
+        mean, sd = self._conditional_rung(eta, t, lin)
+        return Point(eta, t, mean + sd * z_rung), log_det + jnp.sum(jnp.log(sd))
+
+    def to_x(self, point: Point, lin: Linearised) -> Float[Array, " n"]:
+        """Inverse of `to_point`."""
+        root, half = self._conditional(point.eta, lin)
+        parts = [point.eta, root.T @ point.t - half]
+        if self.n_rungs:
+            mean, sd = self._conditional_rung(point.eta, point.t, lin)
+            parts.append((point.u - mean) / sd)
+        return jnp.concatenate(parts)
+
+    def rung_mean(self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised) -> Array:
+        """Conditional mean of the rung effects (empty without rungs)."""
+        return self._conditional_rung(eta, t, lin)[0] if self.n_rungs else jnp.zeros(0)
+
+    def conditional_moments(
+        self, eta: Float[Array, " e"], lin: Linearised
+    ) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
+        """Mean and covariance of centres and effects given the scales, linearised."""
+        root, half = self._conditional(eta, lin)
+        inverse_root = solve_triangular(root, jnp.eye(self.n_t), lower=True)
+        return inverse_root.T @ half, inverse_root.T @ inverse_root
+
+    def update_scales(
+        self, point: Point, covariance: Float[Array, "d d"], lin: Linearised
+    ) -> Float[Array, " e"]:
+        """One step of expectation-maximisation of the scales; nu is left as it is."""
+        sites = self._unravel_eta(point.eta)
+        residual = self._observed() - self._predict(point.t)
+        fitted = jnp.sum(lin.precision * covariance)
+        if self.n_rungs:
+            _, sd = self._conditional_rung(point.eta, point.t, lin)
+            residual = residual - point.u[self.data.rung]
+            fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
+            total = jnp.sum(point.u**2 + sd**2)
+            sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * self.data.scale)
+        variance = (jnp.sum(lin.weights * residual**2) + fitted) / residual.size
+        # below a millionth of the scale a noiseless table would run away
+        sites["sigma"] = 0.5 * jnp.log(jnp.maximum(variance, (1e-6 * self.data.scale) ** 2))
+        second = point.t**2 + jnp.diag(covariance)
+        for name, site in self.structure.sites().items():
+            if site.kind == "group_sd":
+                members = self._owner == self._where[name]
+                prior = self.structure.law.parameters[site.parameter].group_sd
+                sites[name] = _scale_mode(second[members].sum(), int(members.sum()), prior)
+        return ravel_pytree(sites)[0]
+
+    @property
+    def eta_width(self) -> Float[Array, " e"]:
+        """Rough posterior sds of the scales, where the whitening starts."""
+        width = {k: 0.5 for k in self._where} | {"sigma": 0.2}
+        return jnp.array([{**width, "nu": 1.0}[k] for k in sorted(self._where)])
+
+    def linearise(self, t: Float[Array, " d"], weights: Float[Array, " runs"]) -> Linearised:
+        """Linearise the program at `t`, runs weighted by `weights`."""
+        jacobian = jax.jacfwd(self._predict)(t)
+        pseudo = self._observed() - self._predict(t) + jacobian @ t
+        weighted = weights[:, None] * jacobian
+        gradient = jax.grad(self._log_prior_t)(t)
+        curvature = _positive(-jax.hessian(self._log_prior_t)(t))
+        return Linearised(
+            precision=jacobian.T @ weighted,
+            moment=weighted.T @ pseudo,
+            prior_precision=curvature,
+            prior_moment=gradient + curvature @ t,
+            weights=weights,
+            rung_design=self._by_rung(weighted),
+            rung_moment=self._by_rung(weights * pseudo),
+            rung_weight=self._by_rung(weights),
+        )
+
+    def weights(self, point: Point) -> Float[Array, " runs"]:
+        """Weights of the runs in the normal approximation, relative to 1 / sigma^2."""
+        centre = self._predict(point.t)
+        values = self._noise_values(point.eta)
+        spread = jnp.hypot(
+            values["sigma"], self.structure.noise.relative_error(self.data.se, centre)
+        )
+        residual = self._observed() - centre
+        if self.n_rungs:
+            residual = residual - point.u[self.data.rung]
+        robust = self.structure.noise.weights(residual / spread, values)
+        return robust * (values["sigma"] / spread) ** 2
+
+    # -- pieces ------------------------------------------------------------
+
+    def _sites_of_t(self, t: Float[Array, " d"]) -> Free:
+        """Undo the law's shear of the centres."""
+        sheared = self._unravel_t(t)
+        return sheared | {k: sheared[k] - s for k, s in _shifts(self.structure, sheared).items()}
+
+    def _predict(self, t: Float[Array, " d"]) -> Float[Array, " runs"]:
+        return predict(self.structure, self.data, self._sites_of_t(t))
+
+    def _observed(self) -> Float[Array, " runs"]:
+        return self.structure.noise.to_scale(self.data.response)
+
+    def _log_prior_t(self, t: Float[Array, " d"]) -> Float[Array, ""]:
+        sites = self._sites_of_t(t)
+        total = jnp.zeros(())
+        for p in self.structure.law.parameters:
+            deviation = sites[self.structure.centre_site(p)] - self.data.prior_loc[p]
+            total -= 0.5 * jnp.sum((deviation / self.data.prior_sd[p]) ** 2)
+        return total
+
+    def _noise_values(self, eta: Float[Array, " e"]) -> dict[str, Array]:
+        sites = self._unravel_eta(eta)
+        values = {"sigma": jnp.exp(sites["sigma"])}
+        return values | {"nu": NU_FLOOR + jnp.exp(sites["nu"])} if "nu" in sites else values
+
+    def _conditional(
+        self, eta: Float[Array, " e"], lin: Linearised
+    ) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
+        """Cholesky root C of the precision of t given eta, and C^-1 times its moment."""
+        sites = self._unravel_eta(eta)
+        per_variance = jnp.exp(-2.0 * sites["sigma"])
+        effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * eta[self._owner]), 0.0)
+        precision = lin.precision * per_variance + lin.prior_precision + jnp.diag(effects)
+        moment = lin.moment * per_variance + lin.prior_moment
+        if self.n_rungs:
+            lost = per_variance**2 / (
+                jnp.exp(-2.0 * sites["rung_sd"]) + lin.rung_weight * per_variance
+            )
+            precision = precision - lin.rung_design.T @ (lost[:, None] * lin.rung_design)
+            moment = moment - lin.rung_design.T @ (lost * lin.rung_moment)
+        root = jnp.linalg.cholesky(precision)
+        return root, solve_triangular(root, moment, lower=True)
+
+    def _conditional_rung(
+        self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised
+    ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
+        sites = self._unravel_eta(eta)
+        per_variance = jnp.exp(-2.0 * sites["sigma"])
+        variance = 1.0 / (jnp.exp(-2.0 * sites["rung_sd"]) + lin.rung_weight * per_variance)
+        residual = self._by_rung(lin.weights * (self._observed() - self._predict(t)))
+        return variance * per_variance * residual, jnp.sqrt(variance)
+
+    def _by_rung(self, rows: Float[Array, "runs *k"]) -> Float[Array, "rungs *k"]:
+        return jax.ops.segment_sum(rows, self.data.rung, self.structure.rungs)
+
+
+def _start(structure: Structure, data: Data) -> Free:
+    """Sites where the search starts: prior centres, sheared, and small scales."""
+    start: Free = {}
+    for name, site in structure.sites().items():
+        if site.kind == "centre":
+            start[name] = jnp.broadcast_to(data.prior_loc[site.parameter], site.shape)
+        elif site.kind == "effect":
+            start[name] = jnp.zeros(site.shape)
+        elif site.kind == "group_sd":
+            group_sd = structure.law.parameters[site.parameter].group_sd
+            start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
+        elif name == "sigma":
+            start[name] = jnp.log(0.02 * data.scale)
+        elif name == "nu":
+            start[name] = jnp.log(jnp.asarray(3.0))
+        elif name == "rung_sd":
+            start[name] = jnp.log(0.01 * data.scale)
+    return start | {k: start[k] + s for k, s in _shifts(structure, start).items()}
+
+
+def _shifts(structure: Structure, centres: Mapping[str, Any]) -> dict[str, Array]:
+    """Shifts of the centre sites; a shifted parameter's own value is never used."""
+    names = {p: structure.centre_site(p) for p in structure.law.parameters}
+    values = {
+        p: LINKS[structure.law.parameters[p].prior.link].to_support(centres[name])
+        for p, name in names.items()
+    }
+    shifts = structure.law.shifts(values)
+    # a shift that differs between groups cannot move a parameter that they share
+    return {
+        names[p]: s if jnp.ndim(s) <= jnp.ndim(centres[names[p]]) else jnp.mean(s)
+        for p, s in shifts.items()
+    }
+
+
+def _scale_mode(
+    total: Float[Array, ""], count: int, prior: float | Float[Array, ""]
+) -> Float[Array, ""]:
+    """Mode of the log of a standard deviation with a half-normal prior.
+
+    `total` is the expected sum of squares of `count` normal effects.
+    """
+    lost = count - 1
+    variance = 0.5 * prior**2 * (jnp.sqrt(lost**2 + 4.0 * total / prior**2) - lost)
+    return 0.5 * jnp.log(jnp.maximum(variance, 1e-12 * prior**2))
+
+
+def _positive(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """Nearest positive semi-definite matrix."""
+    values, vectors = jnp.linalg.eigh(matrix)
+    return (vectors * jnp.maximum(values, 0.0)) @ vectors.T

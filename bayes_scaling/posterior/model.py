@@ -1,0 +1,256 @@
+"""A law with its pooling and noise, ready to be fitted to tables of runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from ..errors import Finding, TableError, UsageError
+from ..jax_setup import DeviceName, device_named
+from ..law import Law, Prior
+from ..law.priors import LINKS
+from ..program import Data, Spec, Structure, build_data, build_spec, draw_prior
+from ..program.build import Pool
+from ..runs import Runs, check_runs
+from .fit import Fit, Record, as_dataset, file_sha256
+from .nuts import Draws, Settings, sample
+
+PACKAGES = ("bayes-scaling", "jax", "numpyro", "blackjax", "xarray", "arviz-stats")
+_compiled: dict[Any, Any] = {}
+
+
+class ScalingModel:
+    """A scaling law as a hierarchical Bayesian model.
+
+    Parameters
+    ----------
+    law : Law
+        For example ``bs.models.chinchilla``.
+    pool : mapping, optional
+        Parameter to ``"complete"`` (one value), ``"partial"`` (group values around a
+        centre) or ``"separate"``, or to a mapping from grouping column to one of
+        these. By default parameters that the law lets vary are partial.
+    noise : {"student-t", "lognormal", "normal"}
+        Student-t or normal on the log loss, or normal on the raw loss.
+    rung : bool, optional
+        Whether runs of one rung share a deviation; by default where recipes (or
+        seeds) are crossed with at least three rungs.
+    priors : mapping of str to Prior, optional
+        Replaces the law's priors.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        *,
+        pool: Pool | None = None,
+        noise: str = "student-t",
+        rung: bool | None = None,
+        priors: Mapping[str, Prior] | None = None,
+    ):
+        if not isinstance(law, Law):
+            raise UsageError(
+                f"a ScalingModel needs a Law such as bs.models.chinchilla, "
+                f"got {type(law).__name__}"
+            )
+        self.law = law
+        self.pool = dict(pool or {})
+        self.noise = noise
+        self.rung = rung
+        self.priors = dict(priors or {})
+
+    def spec(self, runs: Runs) -> Spec:
+        """Settle pooling, priors and references for a table, after checking it.
+
+        Raises
+        ------
+        TableError
+            If the table lacks what the law needs.
+        """
+        findings = check_runs(runs, self.law)
+        if any(f.severity == "error" for f in findings):
+            raise TableError(findings)
+        return build_spec(
+            self.law, runs, pool=self.pool, noise=self.noise, rung=self.rung, priors=self.priors
+        )
+
+    def prior_predictive(self, runs: Runs, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
+        """Draw parameters and responses from the prior, at the inputs of the runs.
+
+        Returns
+        -------
+        Dataset
+            ``response`` with dimensions draw and run; parameters and noise with draw
+            (and group) dimensions.
+        """
+        spec = self.spec(runs)
+        structure, data = spec.structure(self.law), build_data(spec, self.law, runs)
+        sites = draw_prior(structure, data, jax.random.key(seed), draws)
+        arrays = {k: np.asarray(v)[None] for k, v in sites.items()}
+        dims = {k: s.dims for k, s in structure.sites().items()} | {"response": ("run",)}
+        labels = dict(spec.labels) | {"run": run_labels(runs)}
+        return as_dataset(arrays, dims, labels).isel(chain=0)
+
+    def fit(
+        self,
+        runs: Runs,
+        *,
+        seed: int = 0,
+        chains: int = 4,
+        draws: int = 1000,
+        warmup: int = 500,
+        target_accept: float = 0.9,
+        device: DeviceName = "auto",
+        report: Callable[[str], None] | None = None,
+    ) -> Fit:
+        """Sample the posterior with NUTS.
+
+        Parameters
+        ----------
+        runs : Runs
+        seed : int
+            The same table, seed and package versions give the same draws.
+        chains, draws, warmup : int
+            Draws and warm-up iterations are a chain.
+        target_accept : float
+            Target of the step-size adaptation, between 0.5 and 1.
+        device : {"auto", "cpu", "gpu"}
+        report : callable, optional
+            Told in a few words what is being done.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        TableError
+            If the table lacks what the law needs.
+        UsageError
+            If an option is out of range.
+        """
+        settings = _settings(chains, draws, warmup, target_accept)
+        say = report or (lambda _: None)
+        spec = self.spec(runs)
+        structure, data = spec.structure(self.law), build_data(spec, self.law, runs)
+        with jax.default_device(device_named(device)):
+            say("compiling")
+            begun = time.perf_counter()
+            run = _program(structure, data, settings)
+            compiled = time.perf_counter()
+            say(f"sampling {chains} chains of {warmup} + {draws}")
+            drawn = jax.block_until_ready(run(data, jax.random.key(seed)))
+            seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
+        tree = xr.DataTree.from_dict(
+            {
+                "posterior": _posterior(drawn, spec, self.law, structure),
+                "sample_stats": _stats(drawn),
+                "observed_data": _observed(runs),
+                "constant_data": _constants(runs),
+            }
+        )
+        record = _record(self.law, runs, check_runs(runs, self.law), seed, seconds)
+        return Fit(self.law, spec, record, settings, tree)
+
+
+def compilations() -> int:
+    """Return how many sampling programs this process has compiled."""
+    return len(_compiled)
+
+
+def run_labels(runs: Runs) -> list[str]:
+    """Labels of the runs: their name, or the number of their row in the source."""
+    return [str(v) for v in runs.frame["run" if "run" in runs.frame else "row"]]
+
+
+def _program(structure: Structure, data: Data, settings: Settings) -> Any:
+    """Compiled sampler, kept for fits of the same structure and shapes."""
+    shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves(data))
+    key = (structure, shapes, settings, jax.config.jax_default_device)
+    if key not in _compiled:
+        lowered = sample.lower(structure, data, jax.random.key(0), settings)
+        _compiled[key] = lowered.compile()
+    return _compiled[key]
+
+
+def _settings(chains: int, draws: int, warmup: int, target_accept: float) -> Settings:
+    for name, value, least in (("chains", chains, 2), ("draws", draws, 100), ("warmup", warmup, 200)):
+        if value < least:
+            raise UsageError(f"{name} is {value}; it must be at least {least}")
+    if not 0.5 <= target_accept < 1:
+        raise UsageError(f"target_accept is {target_accept}; it must be from 0.5 to below 1")
+    return Settings(chains, draws, warmup, target_accept)
+
+
+def _posterior(drawn: Draws, spec: Spec, law: Law, structure: Structure) -> xr.Dataset:
+    """Sites, group values of pooled parameters, and derived quantities."""
+    sites = structure.sites()
+    dims = {k: s.dims for k, s in sites.items()}
+    posterior = as_dataset({k: np.asarray(v) for k, v in drawn.sites.items()}, dims, spec.labels)
+    values: dict[str, xr.DataArray] = {}
+    for p, parameter in law.parameters.items():
+        name = structure.centre_site(p)
+        pooled = structure.columns_of(p, "partial")
+        if pooled:
+            free = np.asarray(drawn.free[name])
+            z = posterior[name].copy(data=free)
+            for c in pooled:
+                z = z + posterior[f"{p}_effect_{c}"]
+            to_support = LINKS[parameter.prior.link].to_support
+            posterior[p] = z.copy(data=np.asarray(to_support(z.to_numpy())))
+        values[p] = posterior[p]
+    for name, value in law.derive(spec.references, values).items():
+        # a quantity that the variant fixes is not a finding
+        if isinstance(value, xr.DataArray) and float(value.std()) > 0:
+            posterior[name] = value
+    return posterior
+
+
+def _stats(drawn: Draws) -> xr.Dataset:
+    arrays = {
+        "diverging": drawn.diverging,
+        "energy": drawn.energy,
+        "n_steps": drawn.steps,
+        "acceptance_rate": drawn.acceptance,
+    }
+    stats = as_dataset({k: np.asarray(v) for k, v in arrays.items()}, {}, {})
+    return stats.assign_attrs(step_size=float(drawn.step_size))
+
+
+def _observed(runs: Runs) -> xr.Dataset:
+    values = runs.frame["response"].to_numpy()
+    return xr.Dataset({"response": ("run", values)}, coords={"run": run_labels(runs)})
+
+
+def _constants(runs: Runs) -> xr.Dataset:
+    """Inputs, labels and known errors of the runs, one variable a column."""
+    columns = [c for c in runs.frame.columns if c not in ("response", "run")]
+    variables = {
+        c: ("run", np.asarray(runs.frame[c].tolist(), dtype=None)) for c in columns
+    }
+    return xr.Dataset(variables, coords={"run": run_labels(runs)})
+
+
+def _record(
+    law: Law, runs: Runs, findings: list[Finding], seed: int, seconds: dict[str, float]
+) -> Record:
+    return Record(
+        unit=runs.unit,
+        response=runs.response,
+        counts_embeddings=runs.counts_embeddings,
+        flops=runs.flops,
+        source=runs.source,
+        sha256=runs.sha256,
+        law_source=law.source,
+        law_sha256=file_sha256(law.source),
+        seed=seed,
+        versions={name: importlib.metadata.version(name) for name in PACKAGES},
+        seconds=seconds,
+        findings=[f.as_dict() for f in (*runs.findings, *findings)],
+    )

@@ -1,0 +1,79 @@
+"""The warm start: mode of the posterior, linearised program and whitening there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from ..program.structure import Data, Structure
+from .coordinates import Coordinates, Linearised, Point
+
+STARTS = 8
+ITERATIONS = 40
+MAX_STEP = 1.0
+
+
+class Start(NamedTuple):
+    """Where NUTS starts: centre and factor of the whitening, and the linearised program."""
+
+    centre: Float[Array, " n"]
+    factor: Float[Array, "n n"]
+    linearised: Linearised
+
+
+def find_start(structure: Structure, data: Data, key: Array) -> Start:
+    """Search from several starts; linearise and whiten at the best mode.
+
+    Each iteration linearises the program, moves centres and effects towards their
+    conditional mean (Gauss-Newton with backtracking), and updates the scales by one
+    step of expectation-maximisation in the linearised program. It needs no
+    curvature in the scales, whose compilation would cost more than the sampling.
+    """
+    coordinates = Coordinates(structure, data)
+
+    def iterate(state: tuple[Point, Array], _: None) -> tuple[tuple[Point, Array], None]:
+        point, weights = state
+        lin = coordinates.linearise(point.t, weights)
+        target, variance = coordinates.conditional_moments(point.eta, lin)
+        t = _backtrack(coordinates, point, target, lin)
+        moved = Point(point.eta, t, coordinates.rung_mean(point.eta, t, lin))
+        moved = moved._replace(eta=coordinates.update_scales(moved, variance, lin))
+        return (moved, coordinates.weights(moved)), None
+
+    def search(key: Array) -> tuple[Float[Array, ""], Point, Float[Array, " runs"]]:
+        jitter = 0.5 * jax.random.normal(key, coordinates.t0.shape)
+        t0 = coordinates.t0 + jnp.where(coordinates.is_effect, 0.0, jitter)
+        point = Point(coordinates.eta0, t0, jnp.zeros(coordinates.n_rungs))
+        state = (point, jnp.ones_like(data.response))
+        (point, weights), _ = jax.lax.scan(iterate, state, None, length=ITERATIONS)
+        return coordinates.log_posterior(point), point, weights
+
+    heights, points, weights = jax.vmap(search)(jax.random.split(key, STARTS))
+    best = jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
+    point = jax.tree.map(lambda a: a[best], points)
+    tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
+    return Start(
+        jnp.concatenate([point.eta, tail]),
+        jnp.diag(jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])),
+        coordinates.linearise(point.t, weights[best]),
+    )
+
+
+def _backtrack(
+    coordinates: Coordinates, point: Point, target: Float[Array, " d"], lin: Linearised
+) -> Float[Array, " d"]:
+    """Best of a few fractions of the way to the target, staying included."""
+    step = target - point.t
+    step = step * jnp.minimum(1.0, MAX_STEP / jnp.max(jnp.abs(step)))
+    candidates = point.t + jnp.array([1.0, 0.3, 0.05, 0.0])[:, None] * step
+
+    def height(t: Float[Array, " d"]) -> Float[Array, ""]:
+        rung = coordinates.rung_mean(point.eta, t, lin)
+        return coordinates.log_posterior(Point(point.eta, t, rung))
+
+    heights = jax.vmap(height)(candidates)
+    return candidates[jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))]

@@ -1,0 +1,261 @@
+"""From a table of runs and modelling choices to a program's structure and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ..errors import Finding, TableError, UsageError
+from ..law import Law, Prior, ResponseScale
+from ..runs import Runs
+from .noise import noise_named
+from .structure import Data, Pooling, Structure
+
+POOLINGS: tuple[Pooling, ...] = ("complete", "partial", "separate")
+RUNGS_NEEDED = 3  # shared by two groups or more, for the rung effect to be on by default
+Pool = Mapping[str, Pooling | Mapping[str, Pooling]]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything about a model of one table, but the law's function: plain, storable values.
+
+    Attributes
+    ----------
+    law : str
+        Name of the law.
+    pool : dict
+        Pooling of each parameter over each grouping column.
+    noise : str
+    labels : dict of str to list of str
+        Level labels of each grouping column, and of ``"rung"`` where its effect is on.
+    references : dict of str to float
+        Geometric mean of each input over the fitted runs.
+    ranges : dict of str to (float, float)
+        Smallest and largest fitted value of each input.
+    response_scale : dict of str to float
+        The statistics of the fitted responses that priors are scaled by.
+    prior_loc, prior_sd : dict of str to float
+        Prior of each parameter on its unconstrained scale.
+    scale : float
+        Unit of the noise's prior.
+    prior_text : dict of str to str
+        The priors in words.
+    """
+
+    law: str
+    pool: dict[str, dict[str, Pooling]]
+    noise: str
+    labels: dict[str, list[str]]
+    references: dict[str, float]
+    ranges: dict[str, tuple[float, float]]
+    response_scale: dict[str, float]
+    prior_loc: dict[str, float]
+    prior_sd: dict[str, float]
+    scale: float
+    prior_text: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    def structure(self, law: Law) -> Structure:
+        """Return the static structure of the program of this spec."""
+        groups = [c for c in self.labels if c != "rung"]
+        return Structure(
+            law=law,
+            pooling=tuple((p, tuple(how.items())) for p, how in self.pool.items()),
+            levels=tuple((c, len(self.labels[c])) for c in groups),
+            rungs=len(self.labels.get("rung", ())),
+            noise=noise_named(self.noise),
+        )
+
+
+def build_spec(
+    law: Law,
+    runs: Runs,
+    *,
+    pool: Pool | None = None,
+    noise: str = "student-t",
+    rung: bool | None = None,
+    priors: Mapping[str, Prior] | None = None,
+) -> Spec:
+    """Settle pooling, priors, references and labels for a table of runs.
+
+    Parameters
+    ----------
+    law : Law
+    runs : Runs
+        The fitted runs: references and prior scales come from these rows only.
+    pool : mapping, optional
+        Parameter to pooling, or to a mapping from grouping column to pooling.
+        By default parameters that vary are pooled partially over every grouping
+        column and the others completely.
+    noise : str
+    rung : bool, optional
+        Whether runs of one rung share a deviation; by default where at least
+        three rungs hold runs of several groups, or several seeds.
+    priors : mapping, optional
+        Replaces priors of the law.
+
+    Raises
+    ------
+    UsageError
+        If an option names what is not there.
+    TableError
+        If the responses cannot be used with the noise.
+    """
+    chosen = noise_named(noise)
+    response = runs.frame["response"].to_numpy()
+    if chosen.on_log and (response <= 0).any():
+        raise TableError([_not_positive(runs)])
+    scale = ResponseScale.of(response)
+    prior = _priors(law, priors or {})
+    resolved = {p: prior[p].resolve(scale, p) for p in law.parameters}
+    inputs = {name: runs.frame[name].to_numpy() for name in law.inputs}
+    labels = {g: runs.levels(g) for g in runs.groups}
+    if _rung_wanted(runs, rung, law):
+        labels["rung"] = sorted(set(rung_labels(runs, law)))
+    return Spec(
+        law=law.name,
+        pool=_pooling(law, runs.groups, pool or {}),
+        noise=noise,
+        labels=labels,
+        references={k: float(np.exp(np.log(v).mean())) for k, v in inputs.items()},
+        ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
+        response_scale=dict(scale._asdict()),
+        prior_loc={p: loc for p, (loc, _) in resolved.items()},
+        prior_sd={p: sd for p, (_, sd) in resolved.items()},
+        scale=1.0 if chosen.on_log else scale.spread,
+        prior_text={p: str(prior[p]) for p in law.parameters},
+    )
+
+
+def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
+    """Arrays of the program for these runs."""
+    frame = runs.frame
+    groups = [c for c in spec.labels if c != "rung"]
+    rungs = np.zeros(len(frame), dtype=np.int64)
+    if "rung" in spec.labels:
+        rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
+    se = frame["se"].to_numpy() if "se" in frame else np.zeros(len(frame))
+    return Data(
+        inputs={
+            k: jnp.asarray(frame[k].to_numpy() / spec.references[k]) for k in law.inputs
+        },
+        response=jnp.asarray(frame["response"].to_numpy()),
+        levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
+        rung=jnp.asarray(rungs),
+        se=jnp.asarray(se),
+        prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()},
+        prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()},
+        scale=jnp.asarray(spec.scale),
+    )
+
+
+def rung_labels(runs: Runs, law: Law) -> list[str]:
+    """Label of each run's rung: its column, or its inputs to three digits."""
+    if "rung" in runs.frame:
+        return [str(label) for label in runs.frame["rung"]]
+    columns = [runs.frame[name].to_numpy(dtype=float) for name in law.inputs]
+    return [label_rung(dict(zip(law.inputs, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def label_rung(inputs: Mapping[str, float]) -> str:
+    """Label of the rung at nominal inputs, equal to three digits."""
+    return ", ".join(f"{name}={value:.3g}" for name, value in inputs.items())
+
+
+def _codes(values: list[str], labels: list[str]) -> Float[np.ndarray, " runs"]:
+    position = {label: i for i, label in enumerate(labels)}
+    return np.array([position[v] for v in values], dtype=np.int64)
+
+
+def _rung_wanted(runs: Runs, rung: bool | None, law: Law) -> bool:
+    if rung is not None:
+        return rung
+    frame = pd.DataFrame({"rung": rung_labels(runs, law)})
+    # replicates of one rung must not count as separate evidence about the law
+    for column in (*runs.groups, *(["seed"] if "seed" in runs.frame else [])):
+        members = runs.frame[column].groupby(frame["rung"]).nunique()
+        if (members >= 2).sum() >= RUNGS_NEEDED:
+            return True
+    return False
+
+
+def _priors(law: Law, given: Mapping[str, Prior]) -> dict[str, Prior]:
+    own = {p: parameter.prior for p, parameter in law.parameters.items()}
+    for name, prior in given.items():
+        if name not in own:
+            raise UsageError(
+                f"priors names '{name}', which law {law.name} does not have; "
+                f"it has {', '.join(own)}"
+            )
+        if prior.link != own[name].link:
+            raise UsageError(
+                f"the prior of {name} must be on the same support as the law's: "
+                f"{own[name]}, got {prior}"
+            )
+    return own | dict(given)
+
+
+def _pooling(law: Law, groups: tuple[str, ...], pool: Pool) -> dict[str, dict[str, Pooling]]:
+    for name in pool:
+        if name not in law.parameters:
+            raise UsageError(
+                f"pool names '{name}', which law {law.name} does not have; "
+                f"it has {', '.join(law.parameters)}"
+            )
+    settled: dict[str, dict[str, Pooling]] = {}
+    for p, parameter in law.parameters.items():
+        default: Pooling = "partial" if parameter.varies else "complete"
+        asked = pool.get(p, default)
+        by_column = (
+            {g: asked for g in groups}
+            if isinstance(asked, str)
+            else {g: default for g in groups} | dict(asked)
+        )
+        settled[p] = _checked(p, by_column, groups)
+    if pool and not groups:
+        raise UsageError("pool needs a grouping column: name one with group= (--group)")
+    return settled
+
+
+def _checked(
+    parameter: str, by_column: Mapping[str, Any], groups: tuple[str, ...]
+) -> dict[str, Pooling]:
+    for column, how in by_column.items():
+        if column not in groups:
+            raise UsageError(
+                f"pool of {parameter} names column '{column}', which is not a grouping "
+                f"column; there are: {', '.join(groups) or 'none'}"
+            )
+        if how not in POOLINGS:
+            raise UsageError(
+                f"pool of {parameter} is '{how}'; it must be one of {', '.join(POOLINGS)}"
+            )
+    separate = [c for c, how in by_column.items() if how == "separate"]
+    if len(separate) > 1:
+        raise UsageError(
+            f"{parameter} is separate over {', '.join(separate)}: "
+            f"it can be separate over one column only; make the other partial"
+        )
+    return dict(by_column)
+
+
+def _not_positive(runs: Runs) -> Finding:
+    bad = runs.frame.loc[runs.frame["response"] <= 0, "row"].tolist()
+    shown = ", ".join(map(str, bad[:8])) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
+    return Finding(
+        "not-positive-response",
+        "error",
+        f"column '{runs.response}' has {len(bad)} values that are not positive (rows {shown}); "
+        f"noise on the log scale needs positive losses: use noise='normal' (--noise normal) and a "
+        f"prior on the whole line for parameters that set the level, or drop those rows",
+    )

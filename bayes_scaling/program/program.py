@@ -1,0 +1,108 @@
+"""From a law, its pooling and its noise to a NumPyro program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+from jaxtyping import Float
+
+from ..law.priors import LINKS
+from .noise import RUNG_SD
+from .structure import Data, Structure
+
+
+def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
+    """Sample every site and observe the responses; a NumPyro program.
+
+    Group values are normal around a centre on the parameter's unconstrained scale;
+    runs of one rung share a deviation; see ARCHITECTURE.md for the notation.
+
+    Parameters
+    ----------
+    structure : Structure
+    data : Data
+    observed : bool
+        Whether responses are conditioned on, or drawn (prior predictive, simulation).
+    """
+    sizes = dict(structure.levels)
+    free: dict[str, Array] = {}
+    for name, site in structure.sites().items():
+        if site.kind == "centre":
+            parameter = structure.law.parameters[site.parameter]
+            link = LINKS[parameter.prior.link]
+            normal = dist.Normal(data.prior_loc[site.parameter], data.prior_sd[site.parameter])
+            prior = dist.TransformedDistribution(normal, link.transform)
+            if site.dims:
+                with numpyro.plate(site.dims[0], sizes[site.dims[0]]):
+                    value = numpyro.sample(name, prior)
+            else:
+                value = numpyro.sample(name, prior)
+            free[name] = link.to_real(value)
+        elif site.kind == "group_sd":
+            group_sd = structure.law.parameters[site.parameter].group_sd
+            free[name] = numpyro.sample(name, dist.HalfNormal(group_sd))
+        elif site.kind == "effect":
+            column = site.dims[0]
+            with numpyro.plate(column, sizes[column]):
+                effect = dist.Normal(0.0, free[f"{site.parameter}_sd_{column}"])
+                free[name] = numpyro.sample(name, effect)
+
+    noise = structure.noise
+    values = noise.sample_parameters(data.scale)
+    centre = predict(structure, data, free)
+    spread = jnp.hypot(values["sigma"], noise.relative_error(data.se, centre))
+    if structure.rungs:
+        rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * data.scale))
+        with numpyro.plate("rung", structure.rungs):
+            rung_effect = numpyro.sample("rung_effect", dist.Normal(0.0, rung_sd))
+        centre = centre + rung_effect[data.rung]
+    numpyro.sample(
+        "response",
+        noise.distribution(centre, spread, values),
+        obs=data.response if observed else None,
+    )
+
+
+def predict(
+    structure: Structure, data: Data, free: Mapping[str, Array]
+) -> Float[Array, " runs"]:
+    """Mean of each run on the noise's scale, from centres and effects.
+
+    Parameters
+    ----------
+    structure : Structure
+    data : Data
+    free : mapping of str to array
+        Sites of kind "centre" and "effect", on the unconstrained scale.
+    """
+    values: dict[str, Array] = {}
+    for p, parameter in structure.law.parameters.items():
+        z = free[structure.centre_site(p)]
+        for column in structure.columns_of(p, "separate"):
+            z = z[data.levels[column]]
+        for column in structure.columns_of(p, "partial"):
+            z = z + free[f"{p}_effect_{column}"][data.levels[column]]
+        values[p] = LINKS[parameter.prior.link].to_support(z)
+    return structure.noise.to_scale(structure.law.mean(data.inputs, values))
+
+
+def draw_prior(structure: Structure, data: Data, key: Array, draws: int) -> dict[str, Array]:
+    """Draw all sites and responses from the prior.
+
+    Returns
+    -------
+    dict of str to array
+        Shape ``(draws, *site)``; responses under ``"response"``, ``(draws, runs)``.
+    """
+
+    def one(key: Array) -> dict[str, Array]:
+        seeded = numpyro.handlers.seed(program, key)
+        trace = numpyro.handlers.trace(seeded).get_trace(structure, data, observed=False)
+        return {k: v["value"] for k, v in trace.items() if v["type"] == "sample"}
+
+    return jax.jit(jax.vmap(one))(jax.random.split(key, draws))

@@ -1,0 +1,120 @@
+"""What a program is made of: its static structure, its sites, and its arrays.
+
+`Structure` is hashable and holds everything that changes the compiled program;
+`Data` holds the arrays. Fits of equal structure and shape share one program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from jax import Array
+from jaxtyping import Float, Int
+
+from ..law import Law
+from .noise import Noise
+
+Pooling = Literal["complete", "partial", "separate"]
+Kind = Literal["centre", "effect", "group_sd", "rung_effect", "rung_sd", "noise"]
+
+
+class Site(NamedTuple):
+    """One random variable of a program.
+
+    Attributes
+    ----------
+    kind : str
+        Its part in the program.
+    parameter : str
+        The law's parameter that it belongs to, or "".
+    dims : tuple of str
+        Names of its plates.
+    shape : tuple of int
+    """
+
+    kind: Kind
+    parameter: str
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The static part of a program.
+
+    Attributes
+    ----------
+    law : Law
+    pooling : tuple
+        For each parameter, its pooling over each grouping column:
+        ``((parameter, ((column, pooling), ...)), ...)``.
+    levels : tuple
+        ``((column, number of levels), ...)``.
+    rungs : int
+        Number of rungs with a shared effect; 0 leaves the effect out.
+    noise : Noise
+    """
+
+    law: Law
+    pooling: tuple[tuple[str, tuple[tuple[str, Pooling], ...]], ...]
+    levels: tuple[tuple[str, int], ...]
+    rungs: int
+    noise: Noise
+
+    def columns_of(self, parameter: str, pooling: Pooling) -> tuple[str, ...]:
+        """Grouping columns over which a parameter is pooled in the given way."""
+        return tuple(c for c, how in dict(self.pooling)[parameter] if how == pooling)
+
+    def centre_site(self, parameter: str) -> str:
+        """Name of the site that holds a parameter's own or central value."""
+        return f"{parameter}_centre" if self.columns_of(parameter, "partial") else parameter
+
+    def sites(self) -> dict[str, Site]:
+        """All latent sites, in the order in which the program samples them."""
+        sizes = dict(self.levels)
+        found: dict[str, Site] = {}
+        for p in self.law.parameters:
+            own = self.columns_of(p, "separate")
+            shape = tuple(sizes[c] for c in own)
+            found[self.centre_site(p)] = Site("centre", p, own, shape)
+            for c in self.columns_of(p, "partial"):
+                found[f"{p}_sd_{c}"] = Site("group_sd", p)
+                found[f"{p}_effect_{c}"] = Site("effect", p, (c,), (sizes[c],))
+        found["sigma"] = Site("noise", "")
+        if self.noise.robust:
+            found["nu"] = Site("noise", "")
+        if self.rungs:
+            found["rung_sd"] = Site("rung_sd", "")
+            found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
+        return found
+
+
+class Data(NamedTuple):
+    """The arrays of a program: runs, labels and prior constants.
+
+    Attributes
+    ----------
+    inputs : dict of (runs,) arrays
+        Inputs divided by their references.
+    response : (runs,) array
+    levels : dict of (runs,) int arrays
+        Level of each run in each grouping column.
+    rung : (runs,) int array
+    se : (runs,) array
+        Known standard error of each response, zero where there is none.
+    prior_loc, prior_sd : dict of scalars
+        Prior of each parameter on its unconstrained scale.
+    scale : scalar
+        Unit of the noise's prior: one on the log scale, the spread of the response
+        on the raw scale.
+    """
+
+    inputs: dict[str, Float[Array, " runs"]]
+    response: Float[Array, " runs"]
+    levels: dict[str, Int[Array, " runs"]]
+    rung: Int[Array, " runs"]
+    se: Float[Array, " runs"]
+    prior_loc: dict[str, Float[Array, ""]]
+    prior_sd: dict[str, Float[Array, ""]]
+    scale: Float[Array, ""]

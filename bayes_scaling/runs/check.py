@@ -1,0 +1,250 @@
+"""What is doubtful in a table of runs, by itself and for a law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_scaling.errors import Finding
+
+from .table import Runs
+
+if TYPE_CHECKING:
+    from bayes_scaling.law import Law
+
+Floats = NDArray[np.float64]
+
+LISTED = 8
+"""How many rows a message lists before it only counts."""
+
+_PERPLEXITY = 12.0  # nats; a uniform guess over 160,000 tokens costs 12
+_OUTLYING = 8.0  # robust standard deviations
+_FLOOR = 0.005  # smallest relative standard deviation that the search for outliers believes in
+_OUTLIER_ROWS = 15
+_COLLINEAR = 0.98
+_NARROW = 10**0.5
+
+
+def listing(items: Sequence[object]) -> str:
+    """Join items with commas; after the first `LISTED`, only count them."""
+    text = ", ".join(str(item) for item in items[:LISTED])
+    return text if len(items) <= LISTED else f"{text} and {len(items) - LISTED} more"
+
+
+def name_rows(rows: Sequence[object]) -> str:
+    """Name rows in a message: ``row 4``, or ``rows 4, 17, 20``."""
+    return f"row{'s' * (len(rows) != 1)} {listing(rows)}"
+
+
+def check_runs(runs: Runs, law: Law) -> list[Finding]:
+    """Find what a table lacks for a law.
+
+    Parameters
+    ----------
+    runs : Runs
+    law : Law
+
+    Returns
+    -------
+    list of Finding
+        Errors: ``missing-input``, ``few-scales`` (an input with one value) and
+        ``fewer-rows-than-parameters``. Warnings: ``few-scales`` (two values) and
+        ``collinear-inputs``. Info: ``narrow-range``.
+    """
+    found = list(_missing_inputs(runs, law))
+    present = [name for name in law.inputs if name in runs.inputs]
+    for name in present:
+        found.extend(_scales(runs, name))
+    if len(runs) < len(law.parameters):
+        found.append(
+            Finding(
+                "fewer-rows-than-parameters",
+                "error",
+                f"law {law.name} has {len(law.parameters)} free parameters "
+                f"({', '.join(law.parameters)}) and the table has {len(runs)} runs: "
+                "add runs, or fix or tie parameters",
+            )
+        )
+    found.extend(_collinear(runs, present))
+    return sorted(found, key=lambda f: ("error", "warning", "info").index(f.severity))
+
+
+def _missing_inputs(runs: Runs, law: Law) -> Iterator[Finding]:
+    for name, declared in law.inputs.items():
+        if name not in runs.inputs:
+            yield Finding(
+                "missing-input",
+                "error",
+                f"law {law.name} needs input {name} ({declared.meaning}); the table was read "
+                f"with {', '.join(runs.inputs)}: map a column to it with --input {name}=...",
+            )
+
+
+def _scales(runs: Runs, name: str) -> Iterator[Finding]:
+    values = np.unique(runs.frame[name].to_numpy())
+    shown = " and ".join(f"{value:g}" for value in values[:2])
+    if len(values) == 1:
+        yield Finding(
+            "few-scales",
+            "error",
+            f"input {name} has one value only ({shown}), so its exponent cannot be learned: "
+            f"add runs at other values of {name}, or choose a law without {name}",
+        )
+        return
+    if len(values) == 2:
+        yield Finding(
+            "few-scales",
+            "warning",
+            f"input {name} has two values only ({shown}), so nothing in the table tests the "
+            f"shape of its curve: add runs at a third value of {name}",
+        )
+    low, high = values.min(initial=np.inf), values.max(initial=0.0)
+    if len(values) and high / low < _NARROW:
+        yield Finding(
+            "narrow-range",
+            "info",
+            f"input {name} spans {np.log10(high / low):.2f} decades ({low:g} to {high:g}); "
+            "its exponent will lean on the prior: runs half a decade apart or more tell more",
+        )
+
+
+def _collinear(runs: Runs, names: Sequence[str]) -> Iterator[Finding]:
+    logs = {name: np.log(runs.frame[name].to_numpy()) for name in names}
+    moving = [name for name in names if len(runs) and np.ptp(logs[name]) > 0]
+    for a, b in combinations(moving, 2):
+        correlation = float(np.corrcoef(logs[a], logs[b])[0, 1])
+        if abs(correlation) > _COLLINEAR:
+            yield Finding(
+                "collinear-inputs",
+                "warning",
+                f"log {a} and log {b} have correlation {correlation:.3f}, so their exponents "
+                f"cannot be told apart: add runs that change {a} at fixed {b}",
+            )
+
+
+def find_doubts(runs: Runs) -> list[Finding]:
+    """Find what is doubtful in a table whatever the law.
+
+    Parameters
+    ----------
+    runs : Runs
+
+    Returns
+    -------
+    list of Finding
+        Warnings ``duplicate-rows``, ``looks-like-perplexity``,
+        ``not-positive-response`` and ``outlying-rows``; info ``replicates-without-seed``.
+    """
+    parts = (_repeats, _perplexity, _not_positive_response, _outlying_rows)
+    return [finding for part in parts for finding in part(runs)]
+
+
+def _repeats(runs: Runs) -> Iterator[Finding]:
+    frame = runs.frame
+    place = [*runs.inputs, *runs.groups]
+    key = [*place, *(["seed"] if "seed" in frame else []), "response"]
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        rows = frame["row"][repeated].tolist()
+        yield Finding(
+            "duplicate-rows",
+            "warning",
+            f"{name_rows(rows)} repeat{'s' * (len(rows) == 1)} an earlier row in "
+            f"{', '.join(key)}; the fit counts each as evidence of its own: "
+            "drop them unless they are separate runs",
+        )
+    replicates = frame[~repeated].duplicated(place, keep=False)
+    if "seed" not in frame and replicates.any():
+        rows = frame[~repeated]["row"][replicates].tolist()
+        yield Finding(
+            "replicates-without-seed",
+            "info",
+            f"{name_rows(rows)} share {', '.join(place)} with another row of another response; "
+            "if they differ by seed, read the table with seed=<column>",
+        )
+
+
+def _perplexity(runs: Runs) -> Iterator[Finding]:
+    median = float(runs.frame["response"].median())
+    if runs.unit.startswith(("nat", "bit")) and median > _PERPLEXITY:
+        yield Finding(
+            "looks-like-perplexity",
+            "warning",
+            f"the median of column '{runs.response}' is {median:.4g} {runs.unit}, too high for a "
+            "loss; it looks like perplexity: take the logarithm of the column",
+        )
+
+
+def _not_positive_response(runs: Runs) -> Iterator[Finding]:
+    rows = runs.frame["row"][runs.frame["response"] <= 0].tolist()
+    if rows:
+        yield Finding(
+            "not-positive-response",
+            "warning",
+            f"column '{runs.response}' is not positive in {name_rows(rows)}, so noise on the log "
+            'scale cannot be used; noise="normal" (--noise normal) can',
+        )
+
+
+def _outlying_rows(runs: Runs) -> Iterator[Finding]:
+    response = runs.frame["response"].to_numpy()
+    design = _design(runs)
+    if len(runs) < _OUTLIER_ROWS or design is None:
+        return
+    positive = bool((response > 0).all())
+    floor = _FLOOR if positive else _FLOOR * float(np.median(np.abs(response)))
+    residuals = _robust_residuals(design, np.log(response) if positive else response, floor)
+    outlying = np.abs(residuals) > _OUTLYING * _robust_sd(residuals, floor)
+    if outlying.any():
+        rows = runs.frame["row"].to_numpy()[outlying]
+        shown = [
+            f"{row} ({value:.4g})" for row, value in zip(rows, response[outlying], strict=True)
+        ]
+        yield Finding(
+            "outlying-rows",
+            "warning",
+            f"column '{runs.response}' is far from a smooth curve through the other runs in "
+            f"{name_rows(shown)}: look for diverged runs before anything else",
+        )
+
+
+def _design(runs: Runs) -> Floats | None:
+    """Regressors of a smooth curve: the richest with three rows a coefficient, if any."""
+    logs = np.log(runs.frame[list(runs.inputs)].to_numpy())
+    spread = np.ptp(logs, axis=0, keepdims=True)
+    z = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    dummies = [
+        runs.frame[group] == level for group in runs.groups for level in runs.levels(group)[1:]
+    ]
+    linear = np.column_stack([np.ones(len(z)), z, *dummies])
+    crossed = [z[:, [i]] * z[:, [j]] for i, j in combinations(range(z.shape[1]), 2)]
+    squared = np.column_stack([linear, z**2])
+    full = np.column_stack([squared, *crossed])
+    return next((d for d in (full, squared, linear) if 3 * d.shape[1] <= len(z)), None)
+
+
+def _robust_sd(residuals: Floats, floor: float) -> float:
+    return max(1.4826 * float(np.median(np.abs(residuals))), floor)
+
+
+def _robust_residuals(design: Floats, response: Floats, floor: float) -> Floats:
+    """Residuals of a bisquare regression that starts from least absolute deviations.
+
+    The start matters: from least squares, several diverged runs hide one another.
+    """
+    weights = np.ones(len(response))
+    residuals = response
+    for step in range(60):
+        root = np.sqrt(weights)
+        fitted = np.linalg.lstsq(design * root[:, None], response * root, rcond=None)[0]
+        residuals = response - design @ fitted
+        if step < 30:
+            weights = 1 / np.maximum(np.abs(residuals), floor / 10)
+        else:
+            u = residuals / (4.685 * _robust_sd(residuals, floor))
+            weights = np.where(np.abs(u) < 1, (1 - u**2) ** 2, 0.0)
+    return residuals

@@ -1,0 +1,229 @@
+"""The table of runs as its source holds it (`load_table`), and as checked (`Runs`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from bayes_scaling.errors import Finding, TableError, UsageError
+
+# pandas' own list holds "None" too, which is a fair name for a recipe.
+_MISSING = ["", "nan", "NaN", "NA", "N/A", "null", "NULL"]
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A checked table of runs, made by `read_runs` and never changed.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a run. Columns: each input under the law's name (float64, positive),
+        ``response`` (float64), each grouping column under its own name (str),
+        optionally ``rung``, ``seed`` and ``run`` (str) and ``se`` (float64, positive),
+        and ``row`` (int): the number of the row in the source, 1 for the first.
+    inputs : tuple of str
+        Names of the inputs.
+    response : str
+        Name of the response column in the source.
+    groups : tuple of str
+        Names of the grouping columns.
+    unit : str
+        Unit of the response.
+    counts_embeddings : bool, optional
+        Whether N counts embedding parameters, where the user says so.
+    flops : str, optional
+        How FLOPs are counted, where the user says so.
+    columns : mapping of str to str
+        Column of the source for each input, ``response``, ``rung``, ``seed``, ``se``, ``run``.
+    findings : tuple of Finding
+        Warnings and infos of reading; `select` keeps them.
+    source : str
+        Path of the file, or ``"DataFrame"``.
+    sha256 : str
+        Hash of the contents of `frame`, the same on every platform.
+    """
+
+    frame: pd.DataFrame
+    inputs: tuple[str, ...]
+    response: str
+    groups: tuple[str, ...]
+    unit: str = "nat/token"
+    counts_embeddings: bool | None = None
+    flops: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Freeze the mapping and hash the contents."""
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        if not self.sha256:
+            # Floats are written with the fewest digits that read back exactly.
+            text = self.frame.to_csv(index=False, lineterminator="\n")
+            object.__setattr__(self, "sha256", hashlib.sha256(text.encode()).hexdigest())
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self.frame)
+
+    def select(self, mask: ArrayLike) -> Runs:
+        """Return the runs where `mask` is true.
+
+        Parameters
+        ----------
+        mask : array of bool, shape (runs,)
+
+        Returns
+        -------
+        Runs
+            With a fresh index and hash; ``row`` still numbers the rows of the source.
+
+        Raises
+        ------
+        UsageError
+            If the mask is not boolean or not one value a run.
+        """
+        chosen = np.asarray(mask)
+        if chosen.dtype != bool or chosen.shape != (len(self),):
+            raise UsageError(
+                f"a mask of {len(self)} booleans was expected, one a run; "
+                f"an array of {chosen.dtype} with shape {chosen.shape} came"
+            )
+        return replace(self, frame=self.frame[chosen].reset_index(drop=True), sha256="")
+
+    def levels(self, group: str) -> list[str]:
+        """Return the sorted labels of a grouping column.
+
+        Raises
+        ------
+        UsageError
+            If the table was not read with that grouping column.
+        """
+        if group not in self.groups:
+            known = ", ".join(self.groups) or "none"
+            raise UsageError(
+                f"the table has no grouping column '{group}'; it has: {known}; "
+                f"read it with group='{group}' (--group {group})"
+            )
+        return sorted(self.frame[group].unique().tolist())
+
+
+def load_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Load a table as its source holds it, unchecked.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        A file .csv, .tsv, .parquet, .jsonl or .ndjson, or the table itself.
+
+    Returns
+    -------
+    DataFrame
+        With column names as text, perhaps repeated, and a fresh index.
+
+    Raises
+    ------
+    TableError
+        ``no-file``, ``unknown-format``, ``unreadable`` or ``no-rows``.
+    UsageError
+        If the source is of another kind.
+    """
+    if isinstance(source, pd.DataFrame):
+        frame, name = source, "the DataFrame"
+    elif isinstance(source, str | Path):
+        frame, name = _read_file(Path(source)), f"'{source}'"
+    else:
+        raise UsageError(f"a path or a DataFrame was expected; {type(source).__name__} came")
+    # A named index is a column that somebody has set aside; a nameless one only numbers rows.
+    named = [n for n in frame.index.names if n is not None and n not in frame.columns]
+    if named:
+        frame = frame.reset_index(level=named)
+    frame = frame.reset_index(drop=True)
+    frame.columns = pd.Index([str(column) for column in frame.columns], dtype="str")
+    if frame.empty:
+        raise _file_error("no-rows", f"{name} has no rows; one row a run was expected")
+    return frame
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    readers = {
+        ".csv": lambda: _read_text(path, ","),
+        ".tsv": lambda: _read_text(path, "\t"),
+        ".parquet": lambda: pd.read_parquet(path),
+        ".jsonl": lambda: _read_json_lines(path),
+        ".ndjson": lambda: _read_json_lines(path),
+    }
+    read = readers.get(path.suffix.lower())
+    if read is None:
+        raise _file_error(
+            "unknown-format",
+            f"'{path}' ends in '{path.suffix}'; a table of runs is a file {', '.join(readers)}",
+        )
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise _file_error("no-file", f"'{path}' {what}; name the file with the table of runs")
+    try:
+        return read()
+    except Exception as error:  # the readers raise many kinds, and each means the same here
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise _file_error(
+            "unreadable", f"'{path}' cannot be read as {path.suffix}: {reason[0]}"
+        ) from error
+
+
+def _read_text(path: Path, separator: str) -> pd.DataFrame:
+    if not path.read_bytes().strip():
+        return pd.DataFrame()
+    header = pd.read_csv(
+        path,
+        sep=separator,
+        encoding="utf-8-sig",
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
+    )
+    with warnings.catch_warnings():
+        # pandas only warns, and drops cells, where a row is longer than the header.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame = pd.read_csv(
+            path,
+            sep=separator,
+            encoding="utf-8-sig",
+            index_col=False,
+            na_values=_MISSING,
+            keep_default_na=False,
+            low_memory=False,
+        )
+    # The names as they stand: pandas would have made "loss.1" of a second "loss".
+    frame.columns = pd.Index(header.iloc[0].str.strip())
+    return frame
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    # By hand, because pandas rounds floats and guesses dates, and does not name the line.
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number} is not JSON ({error})") from error
+            if not isinstance(rows[-1], dict):
+                raise ValueError(f"line {number} is not a JSON object")
+    return pd.DataFrame.from_records(rows)
+
+
+def _file_error(code: str, message: str) -> TableError:
+    return TableError([Finding(code, "error", message)])

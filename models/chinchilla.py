@@ -1,0 +1,87 @@
+"""The loss in model size and data of Hoffmann et al. 2022, approach 3."""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayes_scaling.law import (
+    Derived,
+    Input,
+    LogitNormal,
+    LogNormal,
+    Loss,
+    Parameter,
+    Variant,
+    law,
+)
+from bayes_scaling.law.terms import above_floor, coupled, power
+
+
+def slopes(p):
+    """Shift the exponents to the log-slopes of the loss at the reference, which data know."""
+    reducible = jnp.log(p["reducible"])
+    return {
+        "alpha": reducible + jnp.log(p["share_N"]),
+        "beta": reducible + jnp.log1p(-p["share_N"]),
+    }
+
+
+@law(
+    response=Loss("nat/token"),
+    citation="hoffmann2022",
+    references=("besiroglu2024", "gadre2024"),
+    family="A",
+    shear=slopes,
+    derived=(
+        Derived(
+            "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
+        ),
+        Derived(
+            "A",
+            lambda x0, p: p["level"] * p["reducible"] * p["share_N"] * x0["N"] ** p["alpha"],
+            "coefficient of N, published form",
+            "nat/token parameter^alpha",
+        ),
+        Derived(
+            "B",
+            lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
+            "coefficient of D, published form",
+            "nat/token token^beta",
+        ),
+        Derived(
+            "N_exponent",
+            lambda x0, p: p["beta"] / (p["alpha"] + p["beta"]),
+            "exponent of the compute-optimal N in compute, at a cost of 6 N D",
+        ),
+    ),
+    variants={
+        "tied": Variant("one exponent for N and D", citation="gadre2024", tie={"beta": "alpha"})
+    },
+)
+def chinchilla(
+    N: Annotated[Array, Input("model parameters", "parameter")],
+    D: Annotated[Array, Input("training tokens", "token")],
+    *,
+    level: Annotated[
+        Array,
+        Parameter(
+            LogNormal(1.0, 0.5, scale="median"), "loss at the reference", "nat/token", varies=True
+        ),
+    ],
+    reducible: Annotated[
+        Array, Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes")
+    ],
+    share_N: Annotated[
+        Array, Parameter(LogitNormal(0.5, 1.0), "share of the reducible loss due to finite N")
+    ],
+    alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
+    beta: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of D", varies=True)],
+) -> Array:
+    r"""$L = E + A N^{-\alpha} + B D^{-\beta}$
+
+    Hoffmann et al. 2022, equation 2 and approach 3. Sampled as the loss at the
+    reference point (`level`), its reducible share and how N and D split that share,
+    because data know the loss in their midst far better than E, A or B alone.
+    """
+    return above_floor(level, reducible, coupled(power(N, alpha), power(D, beta), share_N))

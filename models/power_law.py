@@ -1,0 +1,69 @@
+"""A saturating power law in one input (Henighan et al. 2020; Hestness et al. 2017)."""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayes_scaling.law import (
+    Derived,
+    Input,
+    LogitNormal,
+    LogNormal,
+    Loss,
+    Parameter,
+    Variant,
+    law,
+)
+from bayes_scaling.law.terms import above_floor, power
+
+
+@law(
+    response=Loss("nat/token"),
+    citation="henighan2020",
+    references=("hestness2017", "kaplan2020"),
+    family="A",
+    shear=lambda p: {"alpha": jnp.log(p["reducible"])},
+    derived=(
+        Derived(
+            "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
+        ),
+        Derived(
+            "A",
+            lambda x0, p: p["level"] * p["reducible"] * x0["X"] ** p["alpha"],
+            "coefficient of X, published form",
+            "nat/token unit^alpha",
+        ),
+        Derived(
+            "X_c",
+            lambda x0, p: x0["X"] * (p["level"] * p["reducible"]) ** (1 / p["alpha"]),
+            "scale at which the reducible loss would be one",
+            "unit of X",
+        ),
+    ),
+    variants={
+        "no_floor": Variant(
+            "no irreducible loss", citation="kaplan2020", fix={"reducible": 1.0}
+        )
+    },
+)
+def power_law(
+    X: Annotated[Array, Input("parameters, tokens or compute", "unit of the column")],
+    *,
+    level: Annotated[
+        Array,
+        Parameter(
+            LogNormal(1.0, 0.5, scale="median"), "loss at the reference", "nat/token", varies=True
+        ),
+    ],
+    reducible: Annotated[
+        Array, Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes")
+    ],
+    alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of X", varies=True)],
+) -> Array:
+    r"""$L = E + A X^{-\alpha}$
+
+    Henighan et al. 2020, equation 1.1, with X any one scale: parameters, tokens
+    or compute.
+    """
+    return above_floor(level, reducible, power(X, alpha))
