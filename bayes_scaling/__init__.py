@@ -95,10 +95,10 @@ def find_law(name: str, source: str = "") -> Law:
     elif source and Path(source).is_file():
         found = law_of_file(Path(source))
     else:
-        known = ", ".join(
-            text for law in registry.values() for text in (law.name, *_variants(law))
+        known = ", ".join(text for law in registry.values() for text in (law.name, *_variants(law)))
+        raise UsageError(
+            f"no law named '{name}'; there are {known}, or give a law file (my_law.py)"
         )
-        raise UsageError(f"no law named '{name}'; there are {known}, or give a law file (my_law.py)")
     return found.variant(variant) if variant else found
 
 

@@ -71,10 +71,20 @@ def kaplan(
         ),
     ],
     reducible: Annotated[
-        Array, Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes")
+        Array,
+        Parameter(
+            LogitNormal(0.4, 1.0),
+            "share of that loss that scale removes",
+            group_sd=0.2,
+        ),
     ],
     share_N: Annotated[
-        Array, Parameter(LogitNormal(0.5, 1.0), "share of the bracket due to finite N")
+        Array,
+        Parameter(
+            LogitNormal(0.5, 1.0),
+            "share of the bracket due to finite N",
+            group_sd=0.2,
+        ),
     ],
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
     beta: Annotated[

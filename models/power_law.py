@@ -42,9 +42,7 @@ from bayes_scaling.law.terms import above_floor, power
         ),
     ),
     variants={
-        "no_floor": Variant(
-            "no irreducible loss", citation="kaplan2020", fix={"reducible": 1.0}
-        )
+        "no_floor": Variant("no irreducible loss", citation="kaplan2020", fix={"reducible": 1.0})
     },
 )
 def power_law(
@@ -57,7 +55,12 @@ def power_law(
         ),
     ],
     reducible: Annotated[
-        Array, Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes")
+        Array,
+        Parameter(
+            LogitNormal(0.4, 1.0),
+            "share of that loss that scale removes",
+            group_sd=0.2,
+        ),
     ],
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of X", varies=True)],
 ) -> Array:

@@ -13,11 +13,12 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
-from ..errors import Finding, FitError, UsageError
-from ..law.priors import LINKS
-from ..posterior.diagnostics import QUANTILES
-from ..posterior.fit import Fit
-from ..program.build import label_rung
+from bayes_scaling.errors import Finding, FitError, UsageError
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.posterior.diagnostics import QUANTILES
+from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.program.build import label_rung
+from bayes_scaling.program.noise import RUNG_NU
 
 ForecastKind = Literal["mean", "new-run"]
 FAR = 1.0  # decades beyond the fitted range where a forecast gets a warning
@@ -260,8 +261,8 @@ def _deviations(
     """What one more run adds to the mean: its rung's effect and noise."""
     noise = fit.structure.noise
     sigma = _flat(fit, "sigma")[:, None]
-    se = table["se"].to_numpy(dtype=float) if "se" in table else np.zeros(len(table))
-    spread = np.hypot(sigma, np.asarray(noise.relative_error(jnp.asarray(se), jnp.asarray(centre))))
+    se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
+    spread = np.asarray(noise.spread(jnp.asarray(sigma), se, jnp.asarray(centre)))
     if noise.robust:
         unit = rng.standard_t(_flat(fit, "nu")[:, None], size=centre.shape)
     else:
@@ -275,16 +276,25 @@ def _deviations(
             shared = (
                 effect[:, position[label]]
                 if label in position
-                else rng.normal(size=len(sd)) * sd
+                else _new_rung(fit, rng, len(sd)) * sd
             )
             total[:, np.array([r == label for r in rungs])] += shared[:, None]
     return total
 
 
+def _new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarray, " sample"]:
+    """Draw the standardised effect of a rung that was not fitted."""
+    if fit.structure.noise.robust:
+        return rng.standard_t(RUNG_NU, size=draws)
+    return rng.normal(size=draws)
+
+
 def _rungs(fit: Fit, table: pd.DataFrame) -> list[str]:
     """Label of each point's rung: its column where given, otherwise its inputs."""
-    nominal = [label_rung(dict(zip(fit.law.inputs, row, strict=True)))
-               for row in table[list(fit.law.inputs)].to_numpy()]
+    nominal = [
+        label_rung(dict(zip(fit.law.inputs, row, strict=True)))
+        for row in table[list(fit.law.inputs)].to_numpy()
+    ]
     if "rung" not in table:
         return nominal
     return [str(r) if pd.notna(r) else n for r, n in zip(table["rung"], nominal, strict=True)]

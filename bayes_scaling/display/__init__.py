@@ -1,1 +1,5 @@
-"""."""
+"""Figures."""
+
+from bayes_scaling.display.plot import plot, save_figure
+
+__all__ = ["plot", "save_figure"]

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import LawError
+from bayes_scaling.errors import LawError
+
 from .law import Law
 
 ENTRY_POINT_GROUP = "bayes_scaling.laws"

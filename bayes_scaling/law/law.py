@@ -16,7 +16,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from jax import Array
 
-from ..errors import LawError, UsageError
+from bayes_scaling.errors import LawError, UsageError
+
 from .citations import CITATIONS
 from .priors import Prior
 from .response import Loss
@@ -191,12 +192,14 @@ class Law:
     def tie(self, name: str, to: str) -> Law:
         """Return the law with parameter `name` equal to parameter `to`."""
         self._need(name, to)
-        return self._restrict(f"{self.name}[{name}={to}]", {name: to}, {})
+        if name == to:
+            raise UsageError(f"parameter {name} cannot be tied to itself")
+        return _tied(self, name, to)
 
     def fix(self, name: str, value: float) -> Law:
         """Return the law with parameter `name` held at `value`."""
         self._need(name)
-        return self._restrict(f"{self.name}[{name}={value:g}]", {}, {name: value})
+        return _fixed(self, name, value)
 
     def _need(self, *names: str) -> None:
         for name in names:
@@ -213,7 +216,7 @@ class Law:
             self,
             name=name,
             parameters=MappingProxyType(free),
-            tied=MappingProxyType({**self.tied, **tie}),
+            tied=MappingProxyType({k: tie.get(v, v) for k, v in self.tied.items()} | dict(tie)),
             fixed=MappingProxyType({**self.fixed, **fix}),
             variants=MappingProxyType({}),
         )
@@ -230,6 +233,16 @@ def _variant(law: Law, name: str) -> Law:
     chosen = law.variants[name]
     restricted = law._restrict(f"{law.name}:{name}", chosen.tie, chosen.fix)
     return replace(restricted, citation=chosen.citation or law.citation)
+
+
+@functools.cache
+def _tied(law: Law, name: str, to: str) -> Law:
+    return law._restrict(f"{law.name}[{name}={to}]", {name: to}, {})
+
+
+@functools.cache
+def _fixed(law: Law, name: str, value: float) -> Law:
+    return law._restrict(f"{law.name}[{name}={value:g}]", {}, {name: value})
 
 
 def law(
@@ -282,7 +295,10 @@ def law(
             source=inspect.getsourcefile(function) or "",
         )
         for name in made.variants:
-            made.variant(name)
+            try:
+                made.variant(name)
+            except UsageError as error:
+                raise LawError(f"{where}: variant '{name}': {error}") from error
         return made
 
     return declare

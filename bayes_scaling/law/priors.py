@@ -14,12 +14,16 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 from jax import Array
 from jax.scipy.special import expit, logit
 from jaxtyping import Float
 from numpyro.distributions import constraints, transforms
 
-from ..errors import UsageError
+from bayes_scaling.errors import UsageError
+
+# arviz-base leaves a lazy numpyro behind, through which submodules are lost: load it whole
+numpyro.__version__  # noqa: B018
 
 Statistic = Literal["median", "smallest", "spread"]
 
@@ -52,9 +56,7 @@ class Link(NamedTuple):
 
 
 LINKS: dict[str, Link] = {
-    "identity": Link(
-        lambda z: z, lambda v: v, transforms.IdentityTransform(), constraints.real
-    ),
+    "identity": Link(lambda z: z, lambda v: v, transforms.IdentityTransform(), constraints.real),
     "log": Link(jnp.exp, jnp.log, transforms.ExpTransform(), constraints.positive),
     "logit": Link(expit, logit, transforms.SigmoidTransform(), constraints.unit_interval),
 }

@@ -31,6 +31,8 @@ def coupled(
     of D is the bracket of Kaplan et al. 2020; as ``k`` goes to 0 the larger of
     the two terms remains.
     """
+    if isinstance(coupling, float) and coupling == 1.0:
+        return share * first + (1.0 - share) * second
     inverse = 1.0 / jnp.asarray(coupling)
     # in logs: first**(1/k) overflows for small k
     log_sum = jnp.logaddexp(

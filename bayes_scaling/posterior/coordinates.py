@@ -27,10 +27,10 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Float
 from numpyro.infer.util import potential_energy
 
-from ..law.priors import LINKS
-from ..program.noise import NU_FLOOR, RUNG_SD
-from ..program.program import predict, program
-from ..program.structure import Data, Structure
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.program.noise import NU_FLOOR, RUNG_SD
+from bayes_scaling.program.program import predict, program
+from bayes_scaling.program.structure import Data, Structure
 
 Free = dict[str, Array]
 
@@ -47,6 +47,8 @@ class Linearised(NamedTuple):
     weights : (runs,) array
     rung_design, rung_moment, rung_weight : (rungs, d), (rungs,), (rungs,) arrays
         The same sums by rung, to integrate rung effects out.
+    rung_prior : (rungs,) array
+        Weights of the rungs' prior, relative to 1 / rung_sd^2.
     """
 
     precision: Float[Array, "d d"]
@@ -57,6 +59,14 @@ class Linearised(NamedTuple):
     rung_design: Float[Array, "rungs d"]
     rung_moment: Float[Array, " rungs"]
     rung_weight: Float[Array, " rungs"]
+    rung_prior: Float[Array, " rungs"]
+
+
+class Weights(NamedTuple):
+    """Weights of runs and rungs in the normal approximation."""
+
+    runs: Float[Array, " runs"]
+    rungs: Float[Array, " rungs"]
 
 
 class Point(NamedTuple):
@@ -166,7 +176,7 @@ class Coordinates:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
             residual = residual - point.u[self.data.rung]
             fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
-            total = jnp.sum(point.u**2 + sd**2)
+            total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
             sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * self.data.scale)
         variance = (jnp.sum(lin.weights * residual**2) + fitted) / residual.size
         # below a millionth of the scale a noiseless table would run away
@@ -185,11 +195,11 @@ class Coordinates:
         width = {k: 0.5 for k in self._where} | {"sigma": 0.2}
         return jnp.array([{**width, "nu": 1.0}[k] for k in sorted(self._where)])
 
-    def linearise(self, t: Float[Array, " d"], weights: Float[Array, " runs"]) -> Linearised:
-        """Linearise the program at `t`, runs weighted by `weights`."""
+    def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
+        """Linearise the program at `t`, with runs and rungs weighted."""
         jacobian = jax.jacfwd(self._predict)(t)
         pseudo = self._observed() - self._predict(t) + jacobian @ t
-        weighted = weights[:, None] * jacobian
+        weighted = weights.runs[:, None] * jacobian
         gradient = jax.grad(self._log_prior_t)(t)
         curvature = _positive(-jax.hessian(self._log_prior_t)(t))
         return Linearised(
@@ -197,24 +207,27 @@ class Coordinates:
             moment=weighted.T @ pseudo,
             prior_precision=curvature,
             prior_moment=gradient + curvature @ t,
-            weights=weights,
+            weights=weights.runs,
             rung_design=self._by_rung(weighted),
-            rung_moment=self._by_rung(weights * pseudo),
-            rung_weight=self._by_rung(weights),
+            rung_moment=self._by_rung(weights.runs * pseudo),
+            rung_weight=self._by_rung(weights.runs),
+            rung_prior=weights.rungs,
         )
 
-    def weights(self, point: Point) -> Float[Array, " runs"]:
-        """Weights of the runs in the normal approximation, relative to 1 / sigma^2."""
+    def weights(self, point: Point) -> Weights:
+        """Weights of runs and rungs, relative to 1 / sigma^2 and 1 / rung_sd^2."""
         centre = self._predict(point.t)
         values = self._noise_values(point.eta)
-        spread = jnp.hypot(
-            values["sigma"], self.structure.noise.relative_error(self.data.se, centre)
-        )
+        spread = self.structure.noise.spread(values["sigma"], self.data.se, centre)
         residual = self._observed() - centre
         if self.n_rungs:
             residual = residual - point.u[self.data.rung]
         robust = self.structure.noise.weights(residual / spread, values)
-        return robust * (values["sigma"] / spread) ** 2
+        rungs = jnp.zeros(0)
+        if self.n_rungs:
+            rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
+            rungs = self.structure.noise.rung_weights(point.u / rung_sd)
+        return Weights(robust * (values["sigma"] / spread) ** 2, rungs)
 
     # -- pieces ------------------------------------------------------------
 
@@ -252,9 +265,8 @@ class Coordinates:
         precision = lin.precision * per_variance + lin.prior_precision + jnp.diag(effects)
         moment = lin.moment * per_variance + lin.prior_moment
         if self.n_rungs:
-            lost = per_variance**2 / (
-                jnp.exp(-2.0 * sites["rung_sd"]) + lin.rung_weight * per_variance
-            )
+            prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
+            lost = per_variance**2 / (prior + lin.rung_weight * per_variance)
             precision = precision - lin.rung_design.T @ (lost[:, None] * lin.rung_design)
             moment = moment - lin.rung_design.T @ (lost * lin.rung_moment)
         root = jnp.linalg.cholesky(precision)
@@ -265,7 +277,8 @@ class Coordinates:
     ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
         sites = self._unravel_eta(eta)
         per_variance = jnp.exp(-2.0 * sites["sigma"])
-        variance = 1.0 / (jnp.exp(-2.0 * sites["rung_sd"]) + lin.rung_weight * per_variance)
+        prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
+        variance = 1.0 / (prior + lin.rung_weight * per_variance)
         residual = self._by_rung(lin.weights * (self._observed() - self._predict(t)))
         return variance * per_variance * residual, jnp.sqrt(variance)
 
@@ -295,17 +308,22 @@ def _start(structure: Structure, data: Data) -> Free:
 
 def _shifts(structure: Structure, centres: Mapping[str, Any]) -> dict[str, Array]:
     """Shifts of the centre sites; a shifted parameter's own value is never used."""
-    names = {p: structure.centre_site(p) for p in structure.law.parameters}
-    values = {
-        p: LINKS[structure.law.parameters[p].prior.link].to_support(centres[name])
-        for p, name in names.items()
-    }
-    shifts = structure.law.shifts(values)
-    # a shift that differs between groups cannot move a parameter that they share
-    return {
-        names[p]: s if jnp.ndim(s) <= jnp.ndim(centres[names[p]]) else jnp.mean(s)
-        for p, s in shifts.items()
-    }
+    law = structure.law
+    names = {p: structure.centre_site(p) for p in law.parameters}
+    dims = {p: structure.columns_of(p, "separate") for p in law.parameters}
+
+    def shift_of(p: str) -> Array:
+        # parameters separate over other columns than p's enter by their mean
+        values = {
+            q: LINKS[law.parameters[q].prior.link].to_support(
+                centres[names[q]] if dims[q] in ((), dims[p]) else jnp.mean(centres[names[q]])
+            )
+            for q in law.parameters
+        }
+        return law.shifts(values)[p]
+
+    start = {p: jnp.mean(centres[name]) for p, name in names.items()}
+    return {names[p]: shift_of(p) for p in law.shifts(start)}
 
 
 def _scale_mode(

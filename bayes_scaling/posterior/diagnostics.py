@@ -10,11 +10,11 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from ..errors import Finding
-from ..law import Law
-from ..law.priors import LINKS
-from ..program.noise import NU_FLOOR, SIGMA_SD
-from ..program.structure import Site, Structure
+from bayes_scaling.errors import Finding
+from bayes_scaling.law import Law
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.program.noise import NU_FLOOR, SIGMA_SD
+from bayes_scaling.program.structure import Site, Structure
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 LOG_HALF_NORMAL_SD = math.pi / math.sqrt(8.0)  # sd of the log of a half-normal
@@ -27,7 +27,9 @@ MIN_BFMI, BAD_BFMI = 0.3, 0.2
 LITTLE_LEARNED = 0.5
 
 
-def summarise(posterior: xr.Dataset, law: Law, structure: Structure, prior: xr.Dataset) -> pd.DataFrame:
+def summarise(
+    posterior: xr.Dataset, law: Law, structure: Structure, prior: xr.Dataset
+) -> pd.DataFrame:
     """One row for each quantity: moments, quantiles, R-hat, ESS, contraction.
 
     Parameters
@@ -85,9 +87,7 @@ def prior_sds(structure: Structure, prior_sd: dict[str, float]) -> dict[str, flo
     return found
 
 
-def _site_sd(
-    name: str, site: Site, structure: Structure, prior_sd: dict[str, float]
-) -> float:
+def _site_sd(name: str, site: Site, structure: Structure, prior_sd: dict[str, float]) -> float:
     if site.kind == "centre":
         return prior_sd[site.parameter]
     if site.kind == "effect":
@@ -116,7 +116,7 @@ def _elements(posterior: xr.Dataset) -> Iterator[tuple[str, str, np.ndarray]]:
 def _contraction(
     name: str, values: np.ndarray, law: Law, structure: Structure, prior: xr.Dataset
 ) -> float:
-    if name not in prior:
+    if name not in prior or math.isnan(float(prior[name])):
         return math.nan
     kind = kind_of(name, law, structure)
     if kind in ("parameter", "centre"):
@@ -191,9 +191,7 @@ def _mixing(table: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _energy(stats: xr.Dataset) -> Iterator[Finding]:
-    lowest = float(
-        np.min(array_stats.bfmi(stats["energy"].to_numpy(), chain_axis=0, draw_axis=1))
-    )
+    lowest = float(np.min(array_stats.bfmi(stats["energy"].to_numpy(), chain_axis=0, draw_axis=1)))
     if lowest < MIN_BFMI:
         yield Finding(
             "e-bfmi",

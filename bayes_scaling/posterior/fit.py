@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from ..errors import FitError, Finding
-from ..law import Law
-from ..program import Spec, Structure
+from bayes_scaling.errors import Finding, FitError
+from bayes_scaling.law import Law
+from bayes_scaling.program import Spec, Structure
+
 from .diagnostics import diagnose, prior_sds, summarise
 from .nuts import Settings
 
@@ -204,7 +205,8 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
     if set(law.parameters) != set(spec["pool"]) or set(law.inputs) != set(spec["references"]):
         raise FitError(
             f"'{source}' was fitted with another version of law {spec['law']} (parameters "
-            f"{', '.join(spec['pool'])}); fit again"
+            f"{', '.join(spec['pool'])}); hand the law over that was fitted, "
+            f"bs.load(path, law=...), or fit again"
         )
     settings = Settings(**json.loads(tree.attrs["settings"]))
     return Fit(law, Spec(**spec), record, settings, tree)

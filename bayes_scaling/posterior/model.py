@@ -11,13 +11,14 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ..errors import Finding, TableError, UsageError
-from ..jax_setup import DeviceName, device_named
-from ..law import Law, Prior
-from ..law.priors import LINKS
-from ..program import Data, Spec, Structure, build_data, build_spec, draw_prior
-from ..program.build import Pool
-from ..runs import Runs, check_runs
+from bayes_scaling.errors import Finding, TableError, UsageError
+from bayes_scaling.jax_setup import DeviceName, device_named
+from bayes_scaling.law import Law, Prior
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
+from bayes_scaling.program.build import Pool
+from bayes_scaling.runs import Runs, check_runs
+
 from .fit import Fit, Record, as_dataset, file_sha256
 from .nuts import Draws, Settings, sample
 
@@ -56,8 +57,7 @@ class ScalingModel:
     ):
         if not isinstance(law, Law):
             raise UsageError(
-                f"a ScalingModel needs a Law such as bs.models.chinchilla, "
-                f"got {type(law).__name__}"
+                f"a ScalingModel needs a Law such as bs.models.chinchilla, got {type(law).__name__}"
             )
         self.law = law
         self.pool = dict(pool or {})
@@ -180,7 +180,11 @@ def _program(structure: Structure, data: Data, settings: Settings) -> Any:
 
 
 def _settings(chains: int, draws: int, warmup: int, target_accept: float) -> Settings:
-    for name, value, least in (("chains", chains, 2), ("draws", draws, 100), ("warmup", warmup, 200)):
+    for name, value, least in (
+        ("chains", chains, 2),
+        ("draws", draws, 100),
+        ("warmup", warmup, 200),
+    ):
         if value < least:
             raise UsageError(f"{name} is {value}; it must be at least {least}")
     if not 0.5 <= target_accept < 1:
@@ -231,9 +235,7 @@ def _observed(runs: Runs) -> xr.Dataset:
 def _constants(runs: Runs) -> xr.Dataset:
     """Inputs, labels and known errors of the runs, one variable a column."""
     columns = [c for c in runs.frame.columns if c not in ("response", "run")]
-    variables = {
-        c: ("run", np.asarray(runs.frame[c].tolist(), dtype=None)) for c in columns
-    }
+    variables = {c: ("run", np.asarray(runs.frame[c].tolist(), dtype=None)) for c in columns}
     return xr.Dataset(variables, coords={"run": run_labels(runs)})
 
 

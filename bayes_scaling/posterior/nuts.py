@@ -21,9 +21,10 @@ from jax import Array
 from jaxtyping import Float
 from numpyro.infer.util import constrain_fn
 
-from ..program.program import program
-from ..program.structure import Data, Structure
-from .coordinates import Coordinates, Linearised, Point
+from bayes_scaling.program.program import program
+from bayes_scaling.program.structure import Data, Structure
+
+from .coordinates import Coordinates, Linearised, Point, Weights
 from .search import Start, find_start
 
 
@@ -180,9 +181,7 @@ class _Walk:
 
         begin, update, finish = self.averaging
         unit = jnp.ones(self.coordinates.size)
-        states = jax.vmap(lambda p: blackjax.nuts.init(p, density))(
-            jax.vmap(frame.to_position)(x)
-        )
+        states = jax.vmap(lambda p: blackjax.nuts.init(p, density))(jax.vmap(frame.to_position)(x))
 
         def one(carry, key):
             states, averaging = carry
@@ -223,12 +222,12 @@ class _Walk:
         coordinates = self.coordinates
         late = positions[self.settings.window // 3 :].reshape(-1, coordinates.size)
 
-        def visit(position) -> tuple[Point, Array]:
+        def visit(position: Float[Array, " n"]) -> tuple[Point, Weights]:
             point, _ = coordinates.to_point(frame.to_x(position), frame.linearised)
             return point, coordinates.weights(point)
 
         points, weights = jax.vmap(visit)(late)
-        lin = coordinates.linearise(points.t.mean(0), weights.mean(0))
+        lin = coordinates.linearise(points.t.mean(0), jax.tree.map(lambda a: a.mean(0), weights))
         relocated = jax.vmap(lambda p: coordinates.to_x(p, lin))(points)
         centre = relocated.mean(0)
         # in units of the start's whitening, shrunk towards it: few draws, many coordinates

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ..program.structure import Data, Structure
-from .coordinates import Coordinates, Linearised, Point
+from bayes_scaling.program.structure import Data, Structure
+
+from .coordinates import Coordinates, Linearised, Point, Weights
 
 STARTS = 8
 ITERATIONS = 40
@@ -35,7 +36,7 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
     """
     coordinates = Coordinates(structure, data)
 
-    def iterate(state: tuple[Point, Array], _: None) -> tuple[tuple[Point, Array], None]:
+    def iterate(state: tuple[Point, Weights], _: None) -> tuple[tuple[Point, Weights], None]:
         point, weights = state
         lin = coordinates.linearise(point.t, weights)
         target, variance = coordinates.conditional_moments(point.eta, lin)
@@ -44,22 +45,22 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
         moved = moved._replace(eta=coordinates.update_scales(moved, variance, lin))
         return (moved, coordinates.weights(moved)), None
 
-    def search(key: Array) -> tuple[Float[Array, ""], Point, Float[Array, " runs"]]:
+    def search(key: Array) -> tuple[Float[Array, ""], Point, Weights]:
         jitter = 0.5 * jax.random.normal(key, coordinates.t0.shape)
         t0 = coordinates.t0 + jnp.where(coordinates.is_effect, 0.0, jitter)
         point = Point(coordinates.eta0, t0, jnp.zeros(coordinates.n_rungs))
-        state = (point, jnp.ones_like(data.response))
+        state = (point, Weights(jnp.ones_like(data.response), jnp.ones(coordinates.n_rungs)))
         (point, weights), _ = jax.lax.scan(iterate, state, None, length=ITERATIONS)
         return coordinates.log_posterior(point), point, weights
 
     heights, points, weights = jax.vmap(search)(jax.random.split(key, STARTS))
     best = jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
-    point = jax.tree.map(lambda a: a[best], points)
+    point, weights = jax.tree.map(lambda a: a[best], (points, weights))
     tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
     return Start(
         jnp.concatenate([point.eta, tail]),
         jnp.diag(jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])),
-        coordinates.linearise(point.t, weights[best]),
+        coordinates.linearise(point.t, weights),
     )
 
 

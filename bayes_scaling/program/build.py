@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ..errors import Finding, TableError, UsageError
-from ..law import Law, Prior, ResponseScale
-from ..runs import Runs
+from bayes_scaling.errors import Finding, TableError, UsageError
+from bayes_scaling.law import Law, Prior, ResponseScale
+from bayes_scaling.runs import Runs
+
 from .noise import noise_named
 from .structure import Data, Pooling, Structure
 
@@ -119,6 +120,7 @@ def build_spec(
     prior = _priors(law, priors or {})
     resolved = {p: prior[p].resolve(scale, p) for p in law.parameters}
     inputs = {name: runs.frame[name].to_numpy() for name in law.inputs}
+    _check_names(law, runs.groups)
     labels = {g: runs.levels(g) for g in runs.groups}
     if _rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
@@ -144,15 +146,12 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     rungs = np.zeros(len(frame), dtype=np.int64)
     if "rung" in spec.labels:
         rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
-    se = frame["se"].to_numpy() if "se" in frame else np.zeros(len(frame))
     return Data(
-        inputs={
-            k: jnp.asarray(frame[k].to_numpy() / spec.references[k]) for k in law.inputs
-        },
+        inputs={k: jnp.asarray(frame[k].to_numpy() / spec.references[k]) for k in law.inputs},
         response=jnp.asarray(frame["response"].to_numpy()),
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
-        se=jnp.asarray(se),
+        se=jnp.asarray(frame["se"].to_numpy()) if "se" in frame else None,
         prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()},
         prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()},
         scale=jnp.asarray(spec.scale),
@@ -164,12 +163,26 @@ def rung_labels(runs: Runs, law: Law) -> list[str]:
     if "rung" in runs.frame:
         return [str(label) for label in runs.frame["rung"]]
     columns = [runs.frame[name].to_numpy(dtype=float) for name in law.inputs]
-    return [label_rung(dict(zip(law.inputs, row, strict=True))) for row in zip(*columns, strict=True)]
+    return [
+        label_rung(dict(zip(law.inputs, row, strict=True))) for row in zip(*columns, strict=True)
+    ]
 
 
 def label_rung(inputs: Mapping[str, float]) -> str:
     """Label of the rung at nominal inputs, equal to three digits."""
     return ", ".join(f"{name}={value:.3g}" for name, value in inputs.items())
+
+
+def _check_names(law: Law, groups: tuple[str, ...]) -> None:
+    """Grouping columns become dimensions beside the program's own names."""
+    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "rung_sd",
+           "chain", "draw", "sample", "point", "observed"}  # fmt: skip
+    for name in groups:
+        if name in own:
+            raise UsageError(
+                f"a grouping column cannot be called '{name}', which is a name of law "
+                f"{law.name} or of the posterior; rename the column"
+            )
 
 
 def _codes(values: list[str], labels: list[str]) -> Float[np.ndarray, " runs"]:

@@ -16,12 +16,13 @@ from jax import Array
 from jaxtyping import Float
 from numpyro.distributions import constraints, transforms
 
-from ..errors import UsageError
+from bayes_scaling.errors import UsageError
 
 NU_FLOOR = 2.0  # below it a new run's predictive has no variance to report
 NU_SHAPE, NU_RATE = 2.0, 0.1
 SIGMA_MEDIAN, SIGMA_SD = 0.01, 1.0  # of the scale; sd of the logarithm
 RUNG_SD = 0.02  # of the scale
+RUNG_NU = 3.0  # one bad rung (too few steps, a bad batch size) must not widen all others
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,23 @@ class Noise:
         """Carry a value on the scale of the noise back to a loss."""
         return jnp.exp(centre) if self.on_log else centre
 
-    def relative_error(
-        self, se: Float[Array, " runs"], centre: Float[Array, " runs"]
-    ) -> Float[Array, " runs"]:
-        """Carry a standard error of the loss to the scale of the noise."""
-        return se * jnp.exp(-centre) if self.on_log else se
+    def spread(
+        self,
+        sigma: Float[Array, "*#runs"],
+        se: Float[Array, "*#runs"] | None,
+        centre: Float[Array, "*runs"],
+    ) -> Float[Array, "*#runs"]:
+        """Scale of the noise: run to run, and the known standard error of the loss."""
+        if se is None:
+            return sigma
+        return jnp.hypot(sigma, se * jnp.exp(-centre) if self.on_log else se)
 
     def sample_parameters(self, scale: Float[Array, ""]) -> dict[str, Array]:
         """Sample ``sigma`` (and ``nu``) inside a NumPyro program."""
         location = jnp.log(SIGMA_MEDIAN * scale)
         values = {"sigma": numpyro.sample("sigma", dist.LogNormal(location, SIGMA_SD))}
         if self.robust:
-            above_floor = transforms.AffineTransform(
-                NU_FLOOR, 1.0, domain=constraints.positive
-            )
+            above_floor = transforms.AffineTransform(NU_FLOOR, 1.0, domain=constraints.positive)
             tail = dist.TransformedDistribution(dist.Gamma(NU_SHAPE, NU_RATE), above_floor)
             values["nu"] = numpyro.sample("nu", tail)
         return values
@@ -82,6 +86,18 @@ class Noise:
         if not self.on_log:
             return around
         return dist.TransformedDistribution(around, transforms.ExpTransform())
+
+    def rung_distribution(self, rung_sd: Float[Array, ""]) -> dist.Distribution:
+        """Distribution of the deviation that runs of one rung share."""
+        if self.robust:
+            return dist.StudentT(RUNG_NU, 0.0, rung_sd)
+        return dist.Normal(0.0, rung_sd)
+
+    def rung_weights(self, standardised: Float[Array, " rungs"]) -> Float[Array, " rungs"]:
+        """Weights of rungs in the normal approximation of their distribution."""
+        if not self.robust:
+            return jnp.ones_like(standardised)
+        return (RUNG_NU + 1.0) / (RUNG_NU + standardised**2)
 
     def weights(
         self, standardised: Float[Array, " runs"], values: dict[str, Array]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
 from jaxtyping import Float
 
-from ..law.priors import LINKS
+from bayes_scaling.law.priors import LINKS
+
 from .noise import RUNG_SD
 from .structure import Data, Structure
 
@@ -55,11 +55,11 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
     noise = structure.noise
     values = noise.sample_parameters(data.scale)
     centre = predict(structure, data, free)
-    spread = jnp.hypot(values["sigma"], noise.relative_error(data.se, centre))
+    spread = noise.spread(values["sigma"], data.se, centre)
     if structure.rungs:
         rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * data.scale))
         with numpyro.plate("rung", structure.rungs):
-            rung_effect = numpyro.sample("rung_effect", dist.Normal(0.0, rung_sd))
+            rung_effect = numpyro.sample("rung_effect", noise.rung_distribution(rung_sd))
         centre = centre + rung_effect[data.rung]
     numpyro.sample(
         "response",
@@ -68,9 +68,7 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
     )
 
 
-def predict(
-    structure: Structure, data: Data, free: Mapping[str, Array]
-) -> Float[Array, " runs"]:
+def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Float[Array, " runs"]:
     """Mean of each run on the noise's scale, from centres and effects.
 
     Parameters

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from jax import Array
 from jaxtyping import Float, Int
 
-from ..law import Law
+from bayes_scaling.law import Law
+
 from .noise import Noise
 
 Pooling = Literal["complete", "partial", "separate"]
@@ -101,8 +102,8 @@ class Data(NamedTuple):
     levels : dict of (runs,) int arrays
         Level of each run in each grouping column.
     rung : (runs,) int array
-    se : (runs,) array
-        Known standard error of each response, zero where there is none.
+    se : (runs,) array, or None
+        Known standard error of each response.
     prior_loc, prior_sd : dict of scalars
         Prior of each parameter on its unconstrained scale.
     scale : scalar
@@ -114,7 +115,7 @@ class Data(NamedTuple):
     response: Float[Array, " runs"]
     levels: dict[str, Int[Array, " runs"]]
     rung: Int[Array, " runs"]
-    se: Float[Array, " runs"]
+    se: Float[Array, " runs"] | None
     prior_loc: dict[str, Float[Array, ""]]
     prior_sd: dict[str, Float[Array, ""]]
     scale: Float[Array, ""]

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -141,6 +141,28 @@ def chinchilla(drop_highest: int = 5) -> Runs:
     )
     runs = read_runs(table, where=f"rank > {drop_highest}", flops="6ND")
     return replace(runs, source=_entry("chinchilla").url)
+
+
+def synthetic(split: str = "fit") -> Runs:
+    """Return the SYNTHETIC runs of `bayes-scaling demo`: simulated, not measured.
+
+    Three invented recipes on a grid of N and D, with noise and rung effects, and
+    larger runs to forecast.
+
+    Parameters
+    ----------
+    split : {"fit", "target"}
+
+    Returns
+    -------
+    Runs
+        Grouped by ``recipe``.
+    """
+    if split not in ("fit", "target"):
+        raise UsageError(f"split is '{split}'; it must be fit or target")
+    with as_file(files("bayes_scaling.runs") / "synthetic.csv") as path:
+        runs = read_runs(path, group="recipe", where=f"split == '{split}'")
+    return replace(runs, source="synthetic")
 
 
 def scalebench(task: str, part: str = "train") -> pd.DataFrame:

@@ -1,0 +1,262 @@
+"""What every law must hold, over all rows of `tests/cases.py`; nothing is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import CASES, Case, Check
+
+from bayes_scaling import find_law
+from bayes_scaling.law import CITATIONS, Law, ResponseScale
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.models import registry
+
+RESPONSE = ResponseScale(median=3.0, smallest=2.0, spread=2.5)
+POINTS = 5  # of each input, over its domain
+DRAWS = 64  # of the prior
+
+rows = pytest.mark.parametrize("case", CASES, ids=lambda case: case.law)
+with_level = pytest.mark.parametrize(
+    "case", [c for c in CASES if "level" in find_law(c.law).parameters], ids=lambda case: case.law
+)
+with_slopes = pytest.mark.parametrize(
+    ("name", "exponents"),
+    [
+        ("chinchilla", {"N": "alpha", "D": "beta"}),
+        ("chinchilla:tied", {"N": "alpha"}),
+        ("kaplan", {"N": "alpha", "D": "beta"}),
+        ("kaplan:no_floor", {"N": "alpha", "D": "beta"}),
+        ("power_law", {"X": "alpha"}),
+        ("power_law:no_floor", {"X": "alpha"}),
+    ],
+)
+Inputs = dict[str, np.ndarray]
+Values = dict[str, jax.Array]
+
+
+def grid(case: Case) -> tuple[Inputs, dict[str, float]]:
+    """Inputs over the domain divided by their references, and the references."""
+    axes = {k: np.geomspace(low, high, POINTS) for k, (low, high) in case.domain.items()}
+    references = {k: float(np.exp(np.log(v).mean())) for k, v in axes.items()}
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    return {k: m.ravel() / references[k] for k, m in zip(axes, mesh, strict=True)}, references
+
+
+def at(law: Law, z: Mapping[str, float | np.ndarray]) -> Values:
+    """Parameters `z` prior standard deviations from the middle of the prior."""
+    values = {}
+    for name, parameter in law.parameters.items():
+        loc, sd = parameter.prior.resolve(RESPONSE, name)
+        values[name] = LINKS[parameter.prior.link].to_support(jnp.asarray(loc + sd * z[name]))
+    return values
+
+
+def middle(law: Law) -> Values:
+    return at(law, dict.fromkeys(law.parameters, 0.0))
+
+
+def prior_draws(law: Law) -> Values:
+    rng = np.random.default_rng(20)
+    return at(law, {name: rng.normal(size=(DRAWS, 1)) for name in law.parameters})
+
+
+def names_of(laws: Mapping[str, Law]) -> set[str]:
+    return {n for k, law in laws.items() for n in (k, *(f"{k}:{v}" for v in law.variants))}
+
+
+def without_row(laws: Mapping[str, Law], cases: Iterable[Case]) -> list[str]:
+    return sorted(names_of(laws) - {case.law for case in cases})
+
+
+def test_every_law_has_a_row() -> None:
+    missing = without_row(registry, CASES)
+    assert not missing, f"no row for {', '.join(missing)}: add one to tests/cases.py"
+
+
+def test_the_guard_sees_a_new_law_and_a_new_variant() -> None:
+    kaplan = registry["kaplan"]
+    new = replace(kaplan, name="new", variants={})
+    varied = replace(kaplan, variants={**kaplan.variants, "other": kaplan.variants["no_floor"]})
+    assert without_row({"new": new, "kaplan": varied}, CASES) == ["kaplan:other", "new"]
+
+
+def test_every_row_has_a_law() -> None:
+    assert {case.law for case in CASES} <= names_of(registry)
+    assert len({case.law for case in CASES}) == len(CASES)
+
+
+@rows
+def test_row_matches_the_law(case: Case) -> None:
+    law = find_law(case.law)
+    assert law.name == case.law
+    assert set(case.domain) == set(law.inputs)
+    assert set(case.decreasing) <= set(law.inputs)
+    assert all(0 < low < high for low, high in case.domain.values())
+    assert case.published
+    assert case.source
+
+
+@rows
+def test_prior_predictions_are_finite(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, _ = grid(case)
+    mean = np.asarray(law.mean(inputs, middle(law)))
+    assert mean.dtype == np.float64
+    assert mean.shape == (POINTS ** len(law.inputs),)
+    assert np.isfinite(mean).all()
+    assert (mean > 0).all()
+    drawn = np.asarray(law.mean(inputs, prior_draws(law)))
+    assert drawn.shape == (DRAWS, mean.size)
+    assert np.isfinite(drawn).all()
+
+
+@with_level
+def test_level_is_the_mean_at_the_reference(case: Case) -> None:
+    law = find_law(case.law)
+    values = prior_draws(law)
+    mean = law.mean(dict.fromkeys(law.inputs, jnp.ones(())), values)
+    np.testing.assert_allclose(mean, values["level"], rtol=1e-12)
+
+
+@rows
+def test_gradients_match_finite_differences(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, _ = grid(case)
+    n_parameters = len(law.parameters)
+    middle_z = np.concatenate([np.zeros(n_parameters), np.zeros(len(law.inputs))])
+
+    def total(shift: jax.Array) -> jax.Array:
+        """Sum of log means, parameters moved in prior sds and inputs in logarithms."""
+        values = at(law, dict(zip(law.parameters, shift[:n_parameters], strict=True)))
+        moves = dict(zip(law.inputs, shift[n_parameters:], strict=True))
+        moved = {k: jnp.asarray(x) * jnp.exp(moves[k]) for k, x in inputs.items()}
+        return jnp.log(law.mean(moved, values)).sum()
+
+    gradient = np.asarray(jax.grad(total)(jnp.asarray(middle_z)))
+    step = 1e-5
+    differences = np.array(
+        [
+            (float(total(jnp.asarray(middle_z + e))) - float(total(jnp.asarray(middle_z - e))))
+            / (2 * step)
+            for e in step * np.eye(middle_z.size)
+        ]
+    )
+    assert np.isfinite(gradient).all()
+    # rounding of the sum over step, and curvature times step squared, are both below 1e-8
+    np.testing.assert_allclose(gradient, differences, rtol=1e-7, atol=1e-7)
+    assert (np.abs(gradient) > 1e-6).any()
+
+
+@rows
+def test_gradients_of_prior_draws_are_finite(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, _ = grid(case)
+    gradients = jax.grad(lambda v: jnp.log(law.mean(inputs, v)).sum())(prior_draws(law))
+    assert set(gradients) == set(law.parameters)
+    for name, gradient in gradients.items():
+        assert np.isfinite(gradient).all(), name
+
+
+@rows
+def test_mean_falls_where_declared(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, _ = grid(case)
+    mean = np.asarray(law.mean(inputs, prior_draws(law)))
+    shaped = mean.reshape(DRAWS, *(POINTS for _ in law.inputs))
+    for axis, name in enumerate(law.inputs, start=1):
+        if name in case.decreasing:
+            # a term can fall below the last digit of the loss, but never rise
+            assert (np.diff(shaped, axis=axis) <= 1e-15 * shaped.max()).all(), name
+            at_middle = np.asarray(law.mean(inputs, middle(law)))
+            steps = np.diff(at_middle.reshape(shaped.shape[1:]), axis=axis - 1)
+            assert (steps < 0).all(), name
+
+
+@pytest.mark.parametrize(
+    ("case", "check"),
+    [pytest.param(c, k, id=f"{c.law}: {k.what}") for c in CASES for k in c.published],
+)
+def test_published(case: Case, check: Check) -> None:
+    law = find_law(case.law)
+    np.testing.assert_allclose(check.got(law), check.expected(law), rtol=check.rtol)
+
+
+@rows
+def test_meaning_and_unit(case: Case) -> None:
+    law = find_law(case.law)
+    for name, found in law.inputs.items():
+        assert found.meaning, name
+        assert found.unit, name
+    for name, parameter in law.parameters.items():
+        assert parameter.meaning, name
+        assert isinstance(parameter.unit, str), name
+        assert parameter.group_sd > 0, name
+    for quantity in law.derived:
+        assert quantity.meaning, quantity.name
+        assert isinstance(quantity.unit, str), quantity.name
+
+
+@rows
+def test_names_do_not_collide(case: Case) -> None:
+    law = find_law(case.law)
+    names = [*law.inputs, *law.parameters, *(d.name for d in law.derived), "sigma", "nu"]
+    assert len(set(names)) == len(names)
+
+
+@rows
+def test_citations_are_known(case: Case) -> None:
+    law = find_law(case.law)
+    assert law.citation in CITATIONS
+    assert law.references
+    assert set(law.references) <= set(CITATIONS)
+    assert law.citation in law.references
+
+
+@rows
+def test_formula_and_family(case: Case) -> None:
+    law = find_law(case.law)
+    assert law.formula.startswith("$")
+    assert law.formula.endswith("$")
+    assert law.family
+
+
+@rows
+def test_derived_quantities_are_finite(case: Case) -> None:
+    law = find_law(case.law)
+    _, references = grid(case)
+    found = law.derive(references, middle(law))
+    assert set(found) == {d.name for d in law.derived}
+    for name, value in found.items():
+        assert np.isfinite(value), name
+
+
+@with_level
+def test_the_level_has_the_unit_and_scale_of_the_response(case: Case) -> None:
+    law = find_law(case.law)
+    assert law.parameters["level"].unit == law.response.unit
+    prior = law.parameters["level"].prior
+    in_bits, _ = prior.resolve(RESPONSE._replace(median=RESPONSE.median / np.log(2)), "level")
+    in_nats, _ = prior.resolve(RESPONSE, "level")
+    assert in_bits - in_nats == pytest.approx(-np.log(np.log(2)))
+
+
+@with_slopes
+def test_shifted_exponents_are_slopes(name: str, exponents: dict[str, str]) -> None:
+    """The exponents as the sampler sees them are the log-slopes of the mean at the reference."""
+    law = find_law(name)
+    values = prior_draws(law)
+    shifts = law.shifts(values)
+    assert set(shifts) == set(exponents.values())
+
+    def log_mean(moves: Values) -> jax.Array:
+        return jnp.log(law.mean({k: jnp.exp(moves[k]) for k in law.inputs}, values)).sum()
+
+    slopes = jax.grad(log_mean)({k: jnp.zeros((DRAWS, 1)) for k in law.inputs})
+    for x, exponent in exponents.items():
+        shifted = jnp.exp(jnp.log(values[exponent]) + shifts[exponent])
+        np.testing.assert_allclose(shifted, -slopes[x], rtol=1e-9, err_msg=x)
