@@ -191,11 +191,13 @@ def check(
     drawn = model.prior_predictive(table, draws=1000, seed=seed)["response"].to_numpy()
     observed = table.frame["response"].to_numpy()
     levels = (0.05, 0.5, 0.95)
+    seen = {f"{q:g}": float(np.quantile(observed, q)) for q in levels}
+    expected = {f"{q:g}": float(np.nanquantile(drawn, q)) for q in levels}
     answer = {
         "runs": len(table),
         "law": model.law.name,
-        "observed": {f"{q:g}": float(np.quantile(observed, q)) for q in levels},
-        "prior_predictive": {f"{q:g}": float(np.nanquantile(drawn, q)) for q in levels},
+        "observed": seen,
+        "prior_predictive": expected,
         "warnings": [f.as_dict() for f in findings],
     }
     if as_json:
@@ -204,8 +206,8 @@ def check(
     _show_table(
         ["", *(f"{q:.0%}" for q in levels)],
         [
-            [f"{len(table)} observed losses", *_numbers(answer["observed"].values())],
-            ["prior predictive", *_numbers(answer["prior_predictive"].values())],
+            [f"{len(table)} observed losses", *_numbers(seen.values())],
+            ["prior predictive", *_numbers(expected.values())],
         ],
     )
     _tell(findings)
@@ -448,7 +450,7 @@ def _points(fit: Fit, at: list[str] | None, file: Path | None) -> pd.DataFrame:
     if bool(at) == (file is not None):
         raise UsageError("give points either with --at N=7B,D=1.4T or with --points FILE")
     if file is not None:
-        return load_table(file)[0]
+        return load_table(file)
     rows: list[dict[str, Any]] = []
     for text in at or []:
         pairs = _pairs(text.split(","), "--at")
@@ -555,7 +557,8 @@ def _quantity(row: pd.Series) -> dict[str, Any]:
 def _forecast_object(answer: Forecast) -> dict[str, Any]:
     points = []
     inputs = list(answer.extrapolation.columns)
-    for i, row in answer.summary().iterrows():
+    rows = answer.summary().iterrows()
+    for (_, row), (_, beyond) in zip(rows, answer.extrapolation.iterrows(), strict=True):
         labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
         point = {
             "inputs": {k: float(row[k]) for k in inputs},
@@ -566,7 +569,7 @@ def _forecast_object(answer: Forecast) -> dict[str, Any]:
             "sd": _number(row["sd"]),
             "quantiles": _quantiles(row),
             "extrapolation": {
-                "decades": {k: float(answer.extrapolation.loc[i, k]) for k in inputs},  # type: ignore[index]
+                "decades": {k: float(beyond[k]) for k in inputs},
                 "label": row["extrapolation"],
             },
         }

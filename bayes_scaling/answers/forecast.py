@@ -314,7 +314,7 @@ def _warnings(fit: Fit, extrapolation: pd.DataFrame) -> tuple[Finding, ...]:
     found = [w for w in fit.warnings if w.severity == "error"]
     farthest = extrapolation.max(axis=1)
     if (farthest > FAR).any():
-        worst = int(farthest.idxmax())
+        worst = int(farthest.argmax())
         where = ", ".join(f"{d:.1f} in {n}" for n, d in extrapolation.loc[worst].items() if d > 0)
         found.append(
             Finding(

@@ -107,7 +107,10 @@ def _fit_figure(fit: Fit) -> Figure:
         for ax, along in zip(row, inputs, strict=True):
             _curves(ax, fit, runs, labels, along)
             ax.set_title(title, fontsize="medium")
-    figure.suptitle(f"{fit.law.name}: runs, curves and 90 % intervals of one more run")
+    figure.suptitle(
+        f"{fit.law.name}: runs, curves and 90 % intervals of one more run\n"
+        "(runs are carried along the mean to the value of their curve)"
+    )
     return figure
 
 
@@ -125,7 +128,8 @@ def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], alon
         label = ", ".join(f"{k} {v:.2g}" for k, v in held.items()) or None
         ax.plot(grid, bands["q0.5"], color=colour, lw=1.2, label=label)
         ax.fill_between(grid, bands["q0.05"], bands["q0.95"], color=colour, alpha=0.2, lw=0)
-        ax.plot(members[along], members["response"], "o", ms=3, color=colour)
+        carried = _carry(fit, members.assign(**labels), held)
+        ax.plot(members[along], carried, "o", ms=3, color=colour)
     ax.axvline(high, color="0.6", lw=0.8, ls=":")
     meaning = fit.law.inputs[along]
     ax.set(xscale="log", yscale="log", xlabel=f"{along}, {meaning.meaning} ({meaning.unit})",
@@ -133,6 +137,15 @@ def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], alon
     _plain_log_ticks(ax)
     if others:
         ax.legend(fontsize="x-small", frameon=False)
+
+
+def _carry(fit: Fit, runs: pd.DataFrame, held: dict[str, float]) -> np.ndarray:
+    """Responses moved along the fitted mean to where a curve is drawn."""
+    at = runs[[*fit.law.inputs, *fit.groups]]
+    both = pd.concat([at, at.assign(**held)], ignore_index=True)
+    mean = forecast(fit, both, kind="mean", force=True).summary()["q0.5"].to_numpy()
+    carried: np.ndarray = runs["response"].to_numpy() * mean[len(runs) :] / mean[: len(runs)]
+    return carried
 
 
 def _cells(runs: pd.DataFrame, others: list[str]) -> list[tuple[dict[str, float], pd.DataFrame]]:
@@ -228,6 +241,8 @@ def _prior_figure(fit: Fit) -> Figure:
 
 def _residual_figure(fit: Fit) -> Figure:
     """Relative residuals of the law's mean: along each input, and by group."""
+    from matplotlib.ticker import NullFormatter
+
     frame = _frame(fit)
     points = frame[[*fit.law.inputs, *fit.groups]]
     mean = forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
@@ -242,9 +257,10 @@ def _residual_figure(fit: Fit) -> Figure:
         for ax, name in zip(axes[0], inputs, strict=False):
             ax.plot(frame[name][mine], residual[mine], alpha=0.7, **style)
             ax.set(xscale="log", xlabel=f"{name} ({fit.law.inputs[name].unit})")
-        axes[0, -1].plot(residual[mine], np.full(mine.sum(), i), alpha=0.6, **style)
+        axes[0, -1].plot(residual[mine], np.full(int(mine.sum()), i), alpha=0.6, **style)
     for ax in axes[0, :-1]:
         ax.axhline(0, color="0.5", lw=0.8)
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("observed / mean - 1 (%)")
     axes[0, -1].axvline(0, color="0.5", lw=0.8)
     axes[0, -1].set_yticks(range(len(labels)), labels)

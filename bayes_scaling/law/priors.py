@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from jax import Array
 from jax.scipy.special import expit, logit
 from jaxtyping import Float
 from numpyro.distributions import constraints, transforms
@@ -49,8 +48,8 @@ class ResponseScale(NamedTuple):
 class Link(NamedTuple):
     """A bijection from the real line to the support of a parameter."""
 
-    to_support: Callable[[Array], Array]
-    to_real: Callable[[Array], Array]
+    to_support: Callable[[Any], Any]
+    to_real: Callable[[Any], Any]
     transform: transforms.Transform
     support: constraints.Constraint
 

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayes_scaling.errors import Finding
+from bayes_scaling.errors import Finding, Severity
 from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program.noise import NU_FLOOR, SIGMA_SD
@@ -165,7 +165,7 @@ def _divergences(stats: xr.Dataset) -> Iterator[Finding]:
 
 
 def _mixing(table: pd.DataFrame) -> Iterator[Finding]:
-    worst = table.loc[table["rhat"].idxmax()] if table["rhat"].notna().any() else None
+    worst = table.iloc[int(table["rhat"].argmax())] if table["rhat"].notna().any() else None
     if worst is None or not table["rhat"].notna().all():
         stuck = ", ".join(table.loc[table["rhat"].isna(), "name"].unique()[:5])
         yield Finding(
@@ -180,7 +180,7 @@ def _mixing(table: pd.DataFrame) -> Iterator[Finding]:
             f"chains disagree; sample longer (--draws, --warmup) and look for two modes",
         )
     for column in ("ess_bulk", "ess_tail"):
-        least = table.loc[table[column].idxmin()]
+        least = table.iloc[int(table[column].argmin())]
         if least[column] < MIN_ESS:
             yield Finding(
                 column.replace("_", "-"),
@@ -202,7 +202,12 @@ def _energy(stats: xr.Dataset) -> Iterator[Finding]:
 
 
 def _unlearned(table: pd.DataFrame) -> Iterator[Finding]:
-    for kind, severity in (("parameter", "warning"), ("centre", "info"), ("group_sd", "info")):
+    severities: dict[str, Severity] = {
+        "parameter": "warning",
+        "centre": "info",
+        "group_sd": "info",
+    }
+    for kind, severity in severities.items():
         weak = table[(table["kind"] == kind) & (table["contraction"] < LITTLE_LEARNED)]
         if len(weak):
             names = ", ".join(f"{_called(r)} {r['contraction']:.2f}" for _, r in weak.iterrows())

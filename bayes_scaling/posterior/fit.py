@@ -223,5 +223,5 @@ def as_dataset(
 ) -> xr.Dataset:
     """Arrays ``(chain, draw, ...)`` as a Dataset with group labels as coordinates."""
     variables = {k: (("chain", "draw", *dims.get(k, ())), v) for k, v in arrays.items()}
-    used = {d for d in dims.values() for d in d}
+    used = {name for names in dims.values() for name in names}
     return xr.Dataset(variables, coords={d: labels[d] for d in labels if d in used})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import blackjax
 import jax
@@ -73,6 +73,16 @@ class Draws(NamedTuple):
     step_size: Array
 
 
+class Recorded(NamedTuple):
+    """What each iteration of each chain leaves behind."""
+
+    position: Array
+    diverging: Array
+    energy: Array
+    steps: Array
+    acceptance: Array
+
+
 class _Frame(NamedTuple):
     """The current coordinates: ``x = centre + factor @ position``."""
 
@@ -109,14 +119,13 @@ def sample_traced(structure: Structure, data: Data, key: Array, settings: Settin
     walk = _Walk(coordinates, settings, start)
     positions = 0.5 * jax.random.normal(key_chains, (settings.chains, coordinates.size))
     frame, recorded, step_size = walk.run(positions, key_walk)
-    position, diverging, energy, steps, acceptance = recorded
 
     def to_sites(position):
         point, _ = coordinates.to_point(frame.to_x(position), frame.linearised)
         free = coordinates.free(point)
         return free, constrain_fn(program, (structure, data), {}, free)
 
-    flat = position.reshape(-1, coordinates.size)
+    flat = recorded.position.reshape(-1, coordinates.size)
     # lax.map in batches: a vmap over all draws would hold every run of every draw
     free, sites = jax.lax.map(to_sites, flat, batch_size=500)
     shape = (settings.draws, settings.chains)
@@ -125,7 +134,13 @@ def sample_traced(structure: Structure, data: Data, key: Array, settings: Settin
         return {k: jnp.swapaxes(v.reshape(*shape, *v.shape[1:]), 0, 1) for k, v in tree.items()}
 
     return Draws(
-        shaped(sites), shaped(free), diverging.T, energy.T, steps.T, acceptance.T, step_size
+        shaped(sites),
+        shaped(free),
+        recorded.diverging.T,
+        recorded.energy.T,
+        recorded.steps.T,
+        recorded.acceptance.T,
+        step_size,
     )
 
 
@@ -139,7 +154,9 @@ class _Walk:
         self.kernel = blackjax.nuts.build_kernel()
         self.averaging = dual_averaging_adaptation(settings.target_accept)
 
-    def run(self, positions: Float[Array, "chains n"], key: Array):
+    def run(
+        self, positions: Float[Array, "chains n"], key: Array
+    ) -> tuple[_Frame, Recorded, Array]:
         """Walk all windows; return the last frame, what the draws recorded, and the step size."""
         window, warmup = self.settings.window, self.settings.warmup
         n_warm = max(2, -(-warmup // window))
@@ -158,7 +175,7 @@ class _Walk:
             adapt = index < n_warm - 1
             x = jax.vmap(frame.to_x)(state)
             x, frame = jax.lax.cond(
-                adapt, lambda: self._adapt(x, frame, recorded[0]), lambda: (x, frame)
+                adapt, lambda: self._adapt(x, frame, recorded.position), lambda: (x, frame)
             )
             return (x, frame, step_size), recorded
 
@@ -171,7 +188,14 @@ class _Walk:
         )
         return frame, kept, step_size
 
-    def _window(self, x, frame: _Frame, step_size, warming, key):
+    def _window(
+        self,
+        x: Float[Array, "chains n"],
+        frame: _Frame,
+        step_size: Array,
+        warming: Array,
+        key: Array,
+    ) -> tuple[Float[Array, "chains n"], Recorded, Array]:
         """One window of NUTS, all chains together, one step size."""
 
         # jitted so that BlackJAX's several uses of it are traced once
@@ -189,7 +213,7 @@ class _Walk:
             step = self._chain_step(density, jnp.where(warming, tuned, step_size), unit)
             states, info = jax.vmap(step)(jax.random.split(key, self.settings.chains), states)
             averaging = update(averaging, jnp.mean(info.acceptance_rate))
-            record = (
+            record = Recorded(
                 states.position,
                 info.is_divergent,
                 info.energy,
@@ -204,8 +228,8 @@ class _Walk:
         )
         return states.position, recorded, finish(averaging)
 
-    def _chain_step(self, density: Callable, step_size, unit):
-        def step(key, state):
+    def _chain_step(self, density: Callable, step_size: Array, unit: Array) -> Callable:
+        def step(key: Array, state: Any) -> Any:
             return self.kernel(
                 key,
                 state,
@@ -217,7 +241,12 @@ class _Walk:
 
         return step
 
-    def _adapt(self, x, frame: _Frame, positions):
+    def _adapt(
+        self,
+        x: Float[Array, "chains n"],
+        frame: _Frame,
+        positions: Float[Array, "window chains n"],
+    ) -> tuple[Float[Array, "chains n"], _Frame]:
         """Linearise again at the window's mean and whiten with its draws."""
         coordinates = self.coordinates
         late = positions[self.settings.window // 3 :].reshape(-1, coordinates.size)

@@ -1,0 +1,40 @@
+# The virtual environment .venv comes first where it exists, else what is on PATH.
+SHELL := bash
+PYTHON ?= python3.12
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: install test test-slow lint format types bench agreement demo ci
+
+install:
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -c constraints.txt -e ".[dev]"
+
+test:
+	python -m pytest
+
+test-slow:
+	python -m pytest -m slow
+
+lint:
+	ruff check .
+	ruff format --check .
+
+format:
+	ruff check --fix .
+	ruff format .
+
+types:
+	mypy
+
+# bench and agreement need the extra: pip install -c constraints.txt -e ".[benchmarks]"
+bench:
+	python -m benchmarks.speed --write
+
+agreement:
+	python -m benchmarks.agreement
+
+demo:
+	bayes-scaling demo
+
+ci:
+	.ci/run
