@@ -311,7 +311,7 @@ def plot(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option("-o", "--output", help="Folder for the figure.")] = Path(
+    folder: Annotated[Path, typer.Option("-o", "--output", help="Folder for table, fit, figure.")] = Path(
         "demo"
     ),
     as_json: AsJson = False,
@@ -327,6 +327,10 @@ def demo(
     targets = larger.frame[["N", "D", "recipe", "response"]]
     answer = forecast_runs(fitted, targets.rename(columns={"response": "observed"}))
     folder.mkdir(parents=True, exist_ok=True)
+    columns = {"response": "loss"}
+    runs.frame[["recipe", "N", "D", "response"]].rename(columns=columns).to_csv(
+        folder / "runs.csv", index=False
+    )
     _draw(answer, folder / "forecast.png")
     fitted.save(folder / "fit.nc")
     if as_json:
@@ -593,11 +597,20 @@ def _show_table(header: list[str], rows: list[list[str]]) -> None:
 
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        text = any(cell and not _is_number(cell) for cell in (str(row[i]) for row in rows))
+        table.add_column(name, justify="left" if text else "right", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell).replace("[", r"\[") for cell in row))
     # a pipe has no width of its own: do not fold for it
     Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _show_law(law: Law) -> None:

@@ -80,7 +80,8 @@ def commands(block: Block) -> str:
 def run_python(block: Block, namespace: dict[str, Any]) -> None:
     """Execute a block; a traceback shows the lines of README.md."""
     try:
-        exec(compile("\n" * block.line + block.text, f"<{README.name}>", "exec"), namespace)
+        code = "\n" * block.line + block.text
+        exec(compile(code, f"<{README.name}>", "exec", dont_inherit=True), namespace)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
