@@ -9,15 +9,22 @@ answer, 2 wrong usage. Heavy packages are imported inside the verbs, so that
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from bayes_scaling.arguments import (
+    Device,
+    Figure,
+    Kind,
+    load_fit,
+    make_model,
+    read_points,
+    read_table,
+)
 from bayes_scaling.errors import (
     BayesScalingError,
     Finding,
@@ -25,14 +32,6 @@ from bayes_scaling.errors import (
     TableError,
     UsageError,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from bayes_scaling.answers import Forecast
-    from bayes_scaling.law import Law
-    from bayes_scaling.posterior import Fit, ScalingModel
-    from bayes_scaling.runs import Runs
 
 app = typer.Typer(
     name="bayes-scaling",
@@ -42,30 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Kind(StrEnum):
-    """Kinds of forecast."""
-
-    mean = "mean"
-    new_run = "new-run"
-
-
-class Device(StrEnum):
-    """Where to sample."""
-
-    auto = "auto"
-    cpu = "cpu"
-    gpu = "gpu"
-
-
-class Figure(StrEnum):
-    """Figures of a fit."""
-
-    fit = "fit"
-    prior = "prior"
-    residuals = "residuals"
-    trace = "trace"
 
 
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
@@ -139,15 +114,16 @@ def laws(
 ) -> None:
     """List the laws, or show one with its parameters and priors."""
     from bayes_scaling import find_law, models
+    from bayes_scaling.display import objects, text
 
     chosen = [find_law(name)] if name else [models.registry[k] for k in sorted(models.registry)]
-    rows = [_law_object(law) for law in chosen]
+    rows = [objects.law_object(law) for law in chosen]
     if as_json:
         _print_json({"laws": rows})
     elif name:
-        _show_law(chosen[0])
+        text.show_law(chosen[0])
     else:
-        _show_table(
+        text.show_table(
             ["law", "family", "inputs", "formula", "source"],
             [
                 [r["name"], r["family"], ", ".join(i["name"] for i in r["inputs"]), r["formula"],
@@ -180,10 +156,11 @@ def check(
     """Report on a table and compare it with the prior predictive, without fitting."""
     import numpy as np
 
+    from bayes_scaling.display import text
     from bayes_scaling.runs import check_runs
 
-    model = _model(law, pool, noise, rung)
-    table = _read(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
+    model = make_model(law, pool, noise, rung)
+    table = read_table(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
                   unit, embeddings, flops)  # fmt: skip
     findings = [*table.findings, *check_runs(table, model.law)]
     if any(f.severity == "error" for f in findings):
@@ -203,11 +180,11 @@ def check(
     if as_json:
         _print_json(answer)
         return
-    _show_table(
+    text.show_table(
         ["", *(f"{q:.0%}" for q in levels)],
         [
-            [f"{len(table)} observed losses", *_numbers(seen.values())],
-            ["prior predictive", *_numbers(expected.values())],
+            [f"{len(table)} observed losses", *text.numbers(seen.values())],
+            ["prior predictive", *text.numbers(expected.values())],
         ],
     )
     _tell(findings)
@@ -242,10 +219,12 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Sample the posterior of a law for a table of runs and save it."""
+    from bayes_scaling.display import objects, text
+
     if not output.parent.is_dir():
         raise UsageError(f"folder '{output.parent}' of the output does not exist; make it first")
-    model = _model(law, pool, noise, rung)
-    table = _read(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
+    model = make_model(law, pool, noise, rung)
+    table = read_table(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
                   unit, embeddings, flops)  # fmt: skip
     fitted = model.fit(
         table,
@@ -259,9 +238,9 @@ def fit(
     )
     fitted.save(output)
     if as_json:
-        _print_json(_fit_object(fitted))
+        _print_json(objects.fit_object(fitted))
     else:
-        _show_fit(fitted)
+        _say(text.show_fit(fitted))
         _tell(fitted.warnings)
         _say(f"saved to {output}")
     if not fitted.usable:
@@ -284,17 +263,18 @@ def forecast(
 ) -> None:
     """Forecast runs at any inputs, for any recipe or one never seen."""
     from bayes_scaling import forecast as forecast_runs
+    from bayes_scaling.display import objects, text
 
-    fitted = _load(fit, law)
+    fitted = load_fit(fit, law)
     answer = forecast_runs(
-        fitted, _points(fitted, at, points), kind=kind.value, seed=seed, force=force
+        fitted, read_points(fitted, at, points), kind=kind.value, seed=seed, force=force
     )
     if figure is not None:
         _draw(answer, figure)
     if as_json:
-        _print_json(_forecast_object(answer))
+        _print_json(objects.forecast_object(answer))
     else:
-        _show_forecast(answer)
+        text.show_forecast(answer)
         _tell(answer.warnings)
 
 
@@ -306,19 +286,20 @@ def plot(
     law: FitLaw = None,
 ) -> None:
     """Draw a fit: curves over the runs, prior against posterior, residuals, or chains."""
-    _draw(_load(fit, law), output, figure.value)
+    _draw(load_fit(fit, law), output, figure.value)
 
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option("-o", "--output", help="Folder for table, fit, figure.")] = Path(
-        "demo"
-    ),
+    folder: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for table, fit, figure.")
+    ] = Path("demo"),
     as_json: AsJson = False,
 ) -> None:
     """Fit a small SYNTHETIC table that comes with the package and forecast its largest runs."""
     from bayes_scaling import ScalingModel, models
     from bayes_scaling import forecast as forecast_runs
+    from bayes_scaling.display import objects, text
     from bayes_scaling.runs import datasets
 
     runs, larger = datasets.synthetic("fit"), datasets.synthetic("target")
@@ -334,9 +315,9 @@ def demo(
     _draw(answer, folder / "forecast.png")
     fitted.save(folder / "fit.nc")
     if as_json:
-        _print_json(_forecast_object(answer))
+        _print_json(objects.forecast_object(answer))
     else:
-        _show_forecast(answer)
+        text.show_forecast(answer)
         _tell(fitted.warnings)
 
 
@@ -373,96 +354,6 @@ def main() -> None:
     sys.exit(status or 0)
 
 
-# -- reading arguments ------------------------------------------------------
-
-
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise UsageError(f"{option} expects NAME=VALUE, got '{text}'")
-        if name in found:
-            raise UsageError(f"{option} names {name} twice")
-        found[name] = value
-    return found
-
-
-def _model(law: str, pool: list[str] | None, noise: str, rung: str | None) -> ScalingModel:
-    from bayes_scaling import ScalingModel, find_law
-
-    return ScalingModel(
-        find_law(law),
-        pool=_pairs(pool, "--pool"),  # type: ignore[arg-type]
-        noise=noise,
-        rung=False if rung == "off" else None,
-    )
-
-
-def _read(
-    path: Path,
-    law: Law,
-    inputs: list[str] | None,
-    response: str,
-    group: list[str] | None,
-    rung: str | None,
-    se: str | None,
-    run: str | None,
-    replicate: str | None,
-    where: str | None,
-    unit: str,
-    embeddings: bool | None,
-    flops: str | None,
-) -> Runs:
-    from bayes_scaling import read_runs
-
-    named = _pairs(inputs, "--input")
-    for name in named:
-        if name not in law.inputs:
-            raise UsageError(
-                f"--input names {name}, which law {law.name} does not have; "
-                f"it has {', '.join(law.inputs)}"
-            )
-    return read_runs(
-        path,
-        inputs={name: named.get(name, name) for name in law.inputs},
-        response=response,
-        group=group,
-        rung=None if rung == "off" else rung,
-        seed=replicate,
-        se=se,
-        run=run,
-        where=where,
-        unit=unit,
-        counts_embeddings=embeddings,
-        flops=flops,
-    )
-
-
-def _load(path: Path, law: str | None) -> Fit:
-    from bayes_scaling import find_law, load
-
-    return load(path, find_law(law) if law else None)
-
-
-def _points(fit: Fit, at: list[str] | None, file: Path | None) -> pd.DataFrame:
-    import pandas as pd
-
-    from bayes_scaling.runs import parse_number
-    from bayes_scaling.runs.table import load_table
-
-    if bool(at) == (file is not None):
-        raise UsageError("give points either with --at N=7B,D=1.4T or with --points FILE")
-    if file is not None:
-        return load_table(file)
-    rows: list[dict[str, Any]] = []
-    for text in at or []:
-        pairs = _pairs(text.split(","), "--at")
-        numbers = {*fit.law.inputs, "se", "observed"}
-        rows.append({k: parse_number(v) if k in numbers else v for k, v in pairs.items()})
-    return pd.DataFrame(rows)
-
-
 # -- writing answers --------------------------------------------------------
 
 
@@ -484,198 +375,6 @@ def _fail(findings: list[Finding], status: int, as_json: bool) -> NoReturn:
 
 def _print_json(answer: dict[str, Any]) -> None:
     typer.echo(json.dumps(answer, allow_nan=False))
-
-
-def _number(value: float) -> float | None:
-    """JSON has no nan: a missing number is null."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _numbers(values: Any) -> list[str]:
-    return [f"{v:.4g}" for v in values]
-
-
-def _quantiles(row: pd.Series) -> dict[str, float | None]:
-    return {k[1:]: _number(row[k]) for k in row.index if str(k).startswith("q0.")}
-
-
-def _law_object(law: Law) -> dict[str, Any]:
-    from bayes_scaling.law import CITATIONS
-
-    return {
-        "name": law.name,
-        "family": law.family,
-        "formula": law.formula.strip("$."),
-        "response": {"kind": law.response.kind, "unit": law.response.unit},
-        "inputs": [
-            {"name": k, "meaning": v.meaning, "unit": v.unit} for k, v in law.inputs.items()
-        ],
-        "parameters": [
-            {
-                "name": k,
-                "meaning": v.meaning,
-                "unit": v.unit,
-                "prior": str(v.prior),
-                "varies": v.varies,
-            }
-            for k, v in law.parameters.items()
-        ],
-        "derived": [{"name": d.name, "meaning": d.meaning, "unit": d.unit} for d in law.derived],
-        "variants": {k: v.meaning for k, v in law.variants.items()},
-        "citation": str(CITATIONS[law.citation]),
-        "references": [str(CITATIONS[k]) for k in law.references],
-    }
-
-
-def _fit_object(fit: Fit) -> dict[str, Any]:
-    table = fit.summary()
-    learned = table[table["kind"] != "derived"]
-    derived = table[table["kind"] == "derived"]
-    return {
-        "law": fit.law.name,
-        "unit": fit.record.unit,
-        "counts_embeddings": fit.record.counts_embeddings,
-        "flops": fit.record.flops,
-        "references": fit.spec.references,
-        "parameters": [_quantity(row) for _, row in learned.iterrows()],
-        "derived": [_quantity(row) for _, row in derived.iterrows()],
-        "diagnostics": fit.diagnostics,
-        "warnings": [w.as_dict() for w in fit.warnings],
-    }
-
-
-def _quantity(row: pd.Series) -> dict[str, Any]:
-    return {
-        "name": row["name"],
-        "group": row["group"] or None,
-        "mean": _number(row["mean"]),
-        "sd": _number(row["sd"]),
-        "quantiles": _quantiles(row),
-        "rhat": _number(row["rhat"]),
-        "ess_bulk": _number(row["ess_bulk"]),
-        "ess_tail": _number(row["ess_tail"]),
-        "contraction": _number(row["contraction"]),
-    }
-
-
-def _forecast_object(answer: Forecast) -> dict[str, Any]:
-    points = []
-    inputs = list(answer.extrapolation.columns)
-    rows = answer.summary().iterrows()
-    for (_, row), (_, beyond) in zip(rows, answer.extrapolation.iterrows(), strict=True):
-        labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
-        point = {
-            "inputs": {k: float(row[k]) for k in inputs},
-            "group": labels[0]
-            if len(labels) == 1
-            else dict(zip(answer.groups, labels, strict=True)) or None,
-            "mean": _number(row["mean"]),
-            "sd": _number(row["sd"]),
-            "quantiles": _quantiles(row),
-            "extrapolation": {
-                "decades": {k: float(beyond[k]) for k in inputs},
-                "label": row["extrapolation"],
-            },
-        }
-        if "observed" in row.index:
-            point["observed"] = _number(row["observed"])
-        points.append(point)
-    return {
-        "law": answer.law,
-        "response": answer.response,
-        "unit": answer.unit,
-        "kind": answer.kind,
-        "points": points,
-        "warnings": [w.as_dict() for w in answer.warnings],
-    }
-
-
-def _show_table(header: list[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for i, name in enumerate(header):
-        text = any(cell and not _is_number(cell) for cell in (str(row[i]) for row in rows))
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(str(cell).replace("[", r"\[") for cell in row))
-    # a pipe has no width of its own: do not fold for it
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _show_law(law: Law) -> None:
-    described = _law_object(law)
-    typer.echo(f"{law.name}: {described['formula']}")
-    typer.echo(f"response: {law.response.kind} ({law.response.unit})")
-    for reference in described["references"]:
-        typer.echo(f"reference: {reference}")
-    _show_table(
-        ["input", "meaning", "unit"],
-        [[i["name"], i["meaning"], i["unit"]] for i in described["inputs"]],
-    )
-    _show_table(
-        ["parameter", "meaning", "unit", "prior", "between groups"],
-        [
-            [p["name"], p["meaning"], p["unit"], p["prior"], "varies" if p["varies"] else "shared"]
-            for p in described["parameters"]
-        ],
-    )
-    _show_table(
-        ["derived", "meaning", "unit"],
-        [[d["name"], d["meaning"], d["unit"]] for d in described["derived"]],
-    )
-    for name, meaning in described["variants"].items():
-        typer.echo(f"variant {law.name}:{name}: {meaning}")
-
-
-def _show_fit(fit: Fit) -> None:
-    _show_table(
-        ["parameter", "group", "mean", "sd", "5%", "50%", "95%", "R-hat", "ESS"],
-        [
-            [
-                row["name"],
-                row["group"],
-                *_numbers([row["mean"], row["sd"], row["q0.05"], row["q0.5"], row["q0.95"]]),
-                f"{row['rhat']:.3f}",
-                f"{row['ess_bulk']:.0f}",
-            ]
-            for _, row in fit.summary().iterrows()
-        ],
-    )
-    seconds = fit.record.seconds
-    _say(
-        f"{fit.diagnostics['divergences']} divergences; "
-        f"compiled in {seconds['compile']:.1f} s, sampled in {seconds['sample']:.1f} s"
-    )
-
-
-def _show_forecast(answer: Forecast) -> None:
-    table = answer.summary()
-    inputs = list(answer.extrapolation.columns)
-    observed = ["observed"] if "observed" in table else []
-    rows = []
-    for _, row in table.iterrows():
-        labels = [row[g] if isinstance(row[g], str) else "(new)" for g in answer.groups]
-        rows.append(
-            [
-                *_numbers(row[k] for k in inputs),
-                *labels,
-                *(f"{row[k]:.4f}" for k in ("q0.05", "q0.5", "q0.95", *observed)),
-                row["extrapolation"],
-            ]
-        )
-    typer.echo(f"{answer.response} ({answer.unit}) of {answer.kind}, law {answer.law}")
-    _show_table([*inputs, *answer.groups, "5%", "50%", "95%", *observed, "range"], rows)
 
 
 def _draw(thing: Any, output: Path, figure: str = "fit") -> None:

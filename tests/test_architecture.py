@@ -26,6 +26,7 @@ ORDER = (
     ("answers",),
     ("validation",),
     ("display",),
+    ("arguments",),
     ("cli",),
 )
 RANK = {name: i for i, names in enumerate(ORDER) for name in names} | {"errors": -1}
@@ -136,7 +137,10 @@ def parent_imports(file: Source) -> Iterator[str]:
 def long_functions(file: Source) -> Iterator[str]:
     for node in ast.walk(file.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            # a numpydoc docstring is as long as the signature needs
+            doc = node.body[0] if ast.get_docstring(node) else None
+            words = (doc.end_lineno or doc.lineno) - doc.lineno + 1 if doc else 0
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1 - words
             if lines >= MAX_FUNCTION:
                 yield f"{file.module}:{node.lineno} {node.name} has {lines} lines"
 

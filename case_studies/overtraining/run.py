@@ -48,7 +48,9 @@ def main() -> int:
         and (best["error %"] < others["error %"]).all()
         and (best["interval score %"] < others["interval score %"]).all()
     )
-    print("\npooled is better in both scores" if passed else "\npooled is NOT better in both scores")
+    print(
+        "\npooled is better in both scores" if passed else "\npooled is NOT better in both scores"
+    )
     return 0 if passed else 1
 
 
@@ -56,9 +58,7 @@ def pooled(path: Path, points: pd.DataFrame) -> pd.DataFrame:
     """One fit; corpora differ in their floor too, so every parameter is pooled partially."""
     runs = bs.read_runs(path, response="loss_c4val", group="dataset", where=FIT)
     every = dict.fromkeys(bs.models.chinchilla.parameters, "partial")
-    fit = bs.ScalingModel(bs.models.chinchilla, pool=every).fit(
-        runs, seed=SEED, target_accept=0.95
-    )
+    fit = bs.ScalingModel(bs.models.chinchilla, pool=every).fit(runs, seed=SEED, target_accept=0.95)
     print(fit, fit.diagnostics)
     return interval(bs.forecast(fit, points, seed=SEED), points)
 
