@@ -342,6 +342,8 @@ def main() -> None:
         _fail([Finding("failed", "error", str(error))], 1, as_json)
     except Exception as error:
         if hasattr(error, "format_message"):  # one of the parser's usage errors
+            if not error.format_message():  # no verb: the help has been printed
+                sys.exit(2)
             message = f"{error.format_message()} See bayes-scaling --help."
             _fail([Finding("usage", "error", message)], 2, as_json)
         if os.environ.get("BAYES_SCALING_DEBUG"):

@@ -104,6 +104,8 @@ def upward_imports(file: Source) -> Iterator[str]:
         if found.target.split(".")[0] != "bayes_scaling":
             continue
         to = room(found.target)
+        if room(file.module) in ("arguments", "cli") and to not in RANK:
+            continue  # a public name of the package
         if to not in (own, "models") and RANK.get(to, len(ORDER)) >= RANK[own]:
             yield f"{file.module}:{found.line} imports {found.target}"
 

@@ -19,10 +19,11 @@ from bayes_scaling.program import build_data, draw_prior
 pytestmark = pytest.mark.slow
 
 REPLICATES = 200
-BLOCK = 25  # replicates of one vmapped block
+BLOCK = 40  # replicates of one call
+TOGETHER = 2  # replicates that walk in step: more of them wait for the longest tree
 RANKS = 100  # draws that each rank is taken among, after thinning
 FAMILY_LEVEL = 0.01
-SETTINGS = Settings(chains=4, draws=500, warmup=500, target_accept=0.9, max_depth=8)
+SETTINGS = Settings(chains=4, draws=300, warmup=300, target_accept=0.9, max_depth=8)
 LONGER = Settings(chains=4, draws=2000, warmup=1500, target_accept=0.97, max_depth=10)
 
 
@@ -30,7 +31,7 @@ def _table(recipes: int) -> bs.Runs:
     """Inputs of the simulated runs; their responses are replaced."""
     rows = [
         {"N": n, "D": n * ratio, "recipe": f"r{g}", "loss": 3.0 + 0.1 * k}
-        for k, (n, ratio) in enumerate((n, m) for n in (3e7, 1e8, 3e8, 1e9) for m in (5, 20, 80))
+        for k, (n, ratio) in enumerate((n, m) for n in (3e7, 1.7e8, 1e9) for m in (5, 20, 80))
         for g in range(recipes)
     ]
     table = pd.DataFrame(rows)
@@ -49,7 +50,12 @@ def _ranks(recipes: int, seed: int) -> tuple[list[str], np.ndarray]:
     def one(response, key, settings):
         return sample_traced(structure, data._replace(response=response), key, settings).sites
 
-    block = jax.jit(jax.vmap(lambda r, k: one(r, k, SETTINGS)))
+    @jax.jit
+    def block(responses, keys):
+        return jax.lax.map(
+            lambda pair: one(*pair, SETTINGS), (responses, keys), batch_size=TOGETHER
+        )
+
     alone = jax.jit(lambda r, k: one(r, k, LONGER))
     keys = jax.random.split(jax.random.key(seed + 1), REPLICATES)
     names = _names(jax.tree.map(lambda a: a[0], truths))
@@ -57,6 +63,7 @@ def _ranks(recipes: int, seed: int) -> tuple[list[str], np.ndarray]:
     for start in range(0, REPLICATES, BLOCK):
         chosen = slice(start, start + BLOCK)
         drawn = _flatten(block(responses[chosen], keys[chosen]), 3)
+        print(f"{recipes} recipe(s): {start + BLOCK} of {REPLICATES}", flush=True)
         for i in range(BLOCK):
             draws, index = drawn[i], start + i
             if not _settled(draws):

@@ -42,6 +42,8 @@ class Forecast:
     extrapolation : DataFrame
         Decades beyond the fitted range for each input, zero inside.
     warnings : tuple of Finding
+    counts_embeddings, flops
+        How N and FLOPs are counted, where the user said so with the table.
     """
 
     law: str
@@ -53,6 +55,8 @@ class Forecast:
     draws: xr.DataArray
     extrapolation: pd.DataFrame
     warnings: tuple[Finding, ...]
+    counts_embeddings: bool | None = None
+    flops: str | None = None
 
     def summary(self) -> pd.DataFrame:
         """One row a point: inputs, groups, mean, sd, quantiles, extrapolation.
@@ -133,6 +137,8 @@ def forecast(
         draws=xr.DataArray(draws, dims=("sample", "point"), name=fit.record.response),
         extrapolation=extrapolation,
         warnings=_warnings(fit, extrapolation),
+        counts_embeddings=fit.record.counts_embeddings,
+        flops=fit.record.flops,
     )
 
 

@@ -108,6 +108,8 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
         "response": answer.response,
         "unit": answer.unit,
         "kind": answer.kind,
+        "counts_embeddings": answer.counts_embeddings,
+        "flops": answer.flops,
         "points": points,
         "warnings": [w.as_dict() for w in answer.warnings],
     }

@@ -104,5 +104,11 @@ def show_forecast(answer: Forecast) -> None:
                 row["extrapolation"],
             ]
         )
-    print(f"{answer.response} ({answer.unit}) of {answer.kind}, law {answer.law}")
+    said = []
+    if answer.counts_embeddings is not None:
+        said.append(f"N {'with' if answer.counts_embeddings else 'without'} embeddings")
+    if answer.flops:
+        said.append(f"FLOPs as {answer.flops}")
+    head = f"{answer.response} ({answer.unit}) of {answer.kind}, law {answer.law}"
+    print("; ".join([head, *said]))
     show_table([*inputs, *answer.groups, "5%", "50%", "95%", *observed, "range"], rows)

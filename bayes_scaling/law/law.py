@@ -193,7 +193,7 @@ class Law:
         """Return the law with parameter `name` equal to parameter `to`."""
         self._need(name, to)
         if name == to:
-            raise UsageError(f"parameter {name} cannot be tied to itself")
+            raise UsageError(f"parameter '{name}' cannot be tied to itself")
         return _tied(self, name, to)
 
     def fix(self, name: str, value: float) -> Law:
