@@ -223,6 +223,8 @@ def fit(
 
     if not output.parent.is_dir():
         raise UsageError(f"folder '{output.parent}' of the output does not exist; make it first")
+    if output.is_dir():
+        raise UsageError(f"output '{output}' is a folder; name a file, such as {output / 'fit.nc'}")
     model = make_model(law, pool, noise, rung)
     table = read_table(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
                   unit, embeddings, flops)  # fmt: skip
@@ -302,6 +304,8 @@ def demo(
     from bayes_scaling.display import objects, text
     from bayes_scaling.runs import datasets
 
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"output '{folder}' is a file; name a folder")
     runs, larger = datasets.synthetic("fit"), datasets.synthetic("target")
     _say(f"{len(runs)} SYNTHETIC runs to fit, {len(larger)} larger ones held out")
     fitted = ScalingModel(models.chinchilla).fit(runs, report=_say)
@@ -344,7 +348,7 @@ def main() -> None:
         if hasattr(error, "format_message"):  # one of the parser's usage errors
             if not error.format_message():  # no verb: the help has been printed
                 sys.exit(2)
-            message = f"{error.format_message()} See bayes-scaling --help."
+            message = f"{error.format_message().rstrip('.')}; see bayes-scaling --help"
             _fail([Finding("usage", "error", message)], 2, as_json)
         if os.environ.get("BAYES_SCALING_DEBUG"):
             raise

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,22 +35,15 @@ class Outcome:
         return [line for line in self.err.splitlines() if line.startswith("error: ")]
 
 
-Command = Callable[..., Outcome]
-
-
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    # main sets it where it is not set; set here, it is put back after the test
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    monkeypatch.delenv("BAYES_SCALING_DEBUG", raising=False)
-
-    def run(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["bayes-scaling", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
+def command(*arguments: str | Path) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        # main sets it where it is not set; set here, it is put back afterwards
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        patch.delenv("BAYES_SCALING_DEBUG", raising=False)
+        patch.setattr(sys, "argv", ["bayes-scaling", *map(str, arguments)])
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stopped:
             main()
-        out, err = capsys.readouterr()
-        status = stopped.value.code
-        assert isinstance(status, int)
-        return Outcome(status, out, err)
-
-    return run
+    status = stopped.value.code
+    assert isinstance(status, int)
+    return Outcome(status, out.getvalue(), err.getvalue())

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from command import Command, Outcome
-from command import command as make_command
+from command import Outcome, command
 from fakes import RECIPES, fake_fit
 
 N = [1e8] * 3 + [4e8] * 3 + [16e8] * 3
@@ -174,11 +173,6 @@ TABLES = {
 }
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return make_command(monkeypatch, capsys)
-
-
 @pytest.fixture(autouse=True)
 def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bad input must be refused before anything is compiled."""
@@ -245,7 +239,7 @@ def assert_json_error(found: Outcome, *codes: str) -> None:
 
 @pytest.mark.parametrize("verb", ["check", "fit"])
 @pytest.mark.parametrize("name", TABLES)
-def test_bad_table(command: Command, folder: Path, name: str, verb: str) -> None:
+def test_bad_table(folder: Path, name: str, verb: str) -> None:
     bad = TABLES[name]
     path = folder / bad.file
     if bad.content is not None:
@@ -263,13 +257,13 @@ def test_bad_table(command: Command, folder: Path, name: str, verb: str) -> None
     assert listing(folder) == before
 
 
-def test_the_table_without_its_fault_is_good(command: Command, folder: Path) -> None:
+def test_the_table_without_its_fault_is_good(folder: Path) -> None:
     found = command("check", folder / "good.csv", "--group", "recipe", "--json")
     assert (found.status, found.errors) == (0, [])
     assert found.json["runs"] == 9
 
 
-def test_every_problem_is_reported_at_once(command: Command, folder: Path) -> None:
+def test_every_problem_is_reported_at_once(folder: Path) -> None:
     frame = table(N=[0.0, *N[1:]], loss=["bad", "", *LOSS[2:]], recipe=["", *RECIPE[1:]])
     path = folder / "runs.csv"
     path.write_bytes(text(frame.rename(columns={"D": "tokens"})))
@@ -416,9 +410,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_bad_command(
-    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_bad_command(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (folder / "named.csv").write_bytes(text(table(alpha=RECIPE)))
     monkeypatch.chdir(folder)
     before, bad = listing(folder), COMMANDS[name]
@@ -435,7 +427,7 @@ def test_bad_command(
     assert listing(folder) == before
 
 
-def test_no_verb_shows_the_help(command: Command) -> None:
+def test_no_verb_shows_the_help() -> None:
     found = command()
     assert found.status == 2
     shown = found.out + found.err
@@ -443,7 +435,7 @@ def test_no_verb_shows_the_help(command: Command) -> None:
     assert_clean(found)
 
 
-def test_several_bad_points_are_reported_at_once(command: Command, folder: Path) -> None:
+def test_several_bad_points_are_reported_at_once(folder: Path) -> None:
     found = command("forecast", folder / "fit.nc", "--at", "N=-1,recipe=sgd,colour=red", "--json")
     assert found.status == 2
     message = " ".join(w["message"] for w in found.json["warnings"])

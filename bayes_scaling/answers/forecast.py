@@ -19,6 +19,7 @@ from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.program.build import label_rung
 from bayes_scaling.program.noise import RUNG_NU
+from bayes_scaling.runs import parse_number
 
 ForecastKind = Literal["mean", "new-run"]
 FAR = 1.0  # decades beyond the fitted range where a forecast gets a warning
@@ -154,6 +155,13 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
     table = pd.DataFrame(rows).reset_index(drop=True)
     if not len(table):
         raise UsageError("no points to forecast: give at least one, such as N=7B,D=1.4T")
+    if table.columns.duplicated().any():
+        twice = ", ".join(map(str, table.columns[table.columns.duplicated()].unique()))
+        raise UsageError(f"points hold more than one column called {twice}; keep one")
+    for group in set(fit.groups) & set(table.columns):
+        table[group] = [_label(v) for v in table[group]]
+    for name in {*fit.law.inputs, "se"} & set(table.columns):
+        table[name] = [_value(v) for v in table[name]]
     problems = [*_input_problems(fit, table), *_label_problems(fit, table)]
     known = {*fit.law.inputs, *fit.groups, "se", "rung", "observed"}
     for column in table.columns:
@@ -174,6 +182,23 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
     return table[order + [c for c in table.columns if c not in order]]
 
 
+def _label(value: Any) -> str | None:
+    """Label as reading a table of runs writes it: 1, not 1.0."""
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _value(value: Any) -> Any:
+    """Number of a text such as 7B; other texts are left for the check."""
+    try:
+        return parse_number(value) if isinstance(value, str) else value
+    except UsageError:
+        return value
+
+
 def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
     found = []
     for name, meaning in fit.law.inputs.items():
@@ -185,6 +210,12 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         if bad.any():
             shown = ", ".join(str(v) for v in table.loc[bad, name].head(5))
             found.append(f"{name} must be a positive number, got {shown}; write for example 7B")
+    if "se" in table:
+        se = pd.to_numeric(table["se"], errors="coerce")
+        bad = ~(np.isfinite(se) & (se >= 0))
+        if bad.any():
+            shown = ", ".join(str(v) for v in table.loc[bad, "se"].head(5))
+            found.append(f"se must be zero or a positive number at every point, got {shown}")
     return found
 
 

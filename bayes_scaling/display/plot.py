@@ -240,33 +240,61 @@ def _prior_figure(fit: Fit) -> Figure:
 
 
 def _residual_figure(fit: Fit) -> Figure:
-    """Relative residuals of the law's mean: along each input, and by group."""
+    """Relative residuals of the law's mean: along each input, by rung and by group."""
     from matplotlib.ticker import NullFormatter
 
     frame = _frame(fit)
     points = frame[[*fit.law.inputs, *fit.groups]]
     mean = forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
     residual = 100 * (frame["response"].to_numpy() / mean - 1)
+    group = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
+    styled = list(_by_group(group, len(frame)))
     inputs = list(fit.law.inputs)
-    figure, axes = _subplots(1, len(inputs) + 1, (4.4 * (len(inputs) + 1), 3.6))
-    names = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
-    labels = sorted(names.unique()) if names is not None else [""]
-    for i, label in enumerate(labels):
-        mine = np.ones(len(frame), bool) if names is None else (names == label).to_numpy()
-        style = {"ls": "", "marker": "osD^v<>ph"[i % 9], "ms": 4, "color": f"C{i % 10}"}
-        for ax, name in zip(axes[0], inputs, strict=False):
-            ax.plot(frame[name][mine], residual[mine], alpha=0.7, **style)
-            ax.set(xscale="log", xlabel=f"{name} ({fit.law.inputs[name].unit})")
-        axes[0, -1].plot(residual[mine], np.full(int(mine.sum()), i), alpha=0.6, **style)
-    for ax in axes[0, :-1]:
+    rungs = _size_order(frame, inputs) if fit.structure.rungs else None
+    columns = len(inputs) + (rungs is not None) + (group is not None)
+    figure, axes = _subplots(1, columns, (4.4 * columns, 4.2))
+    for ax, name in zip(axes[0], inputs, strict=False):
+        for label, mine, style in styled:
+            ax.plot(frame[name][mine], residual[mine], label=label or None, **style)
+        ax.set(xscale="log", xlabel=f"{name}, {fit.law.inputs[name].meaning} "
+               f"({fit.law.inputs[name].unit})", ylabel="observed / mean - 1 (%)")  # fmt: skip
         ax.axhline(0, color="0.5", lw=0.8)
         ax.xaxis.set_minor_formatter(NullFormatter())
-    axes[0, 0].set_ylabel("observed / mean - 1 (%)")
-    axes[0, -1].axvline(0, color="0.5", lw=0.8)
-    axes[0, -1].set_yticks(range(len(labels)), labels)
-    axes[0, -1].set_xlabel("observed / mean - 1 (%)")
-    figure.suptitle(f"{fit.law.name}: residuals (runs of one rung stand in one column)")
+    rest = iter(axes[0, len(inputs) :])
+    if rungs is not None:
+        ax = next(rest)
+        for _, mine, style in styled:
+            ax.plot(rungs[mine], residual[mine], **style)
+        ax.axhline(0, color="0.5", lw=0.8)
+        ax.set(xlabel="rung, from the smallest to the largest")
+    if group is not None:
+        ax = next(rest)
+        for i, (_, mine, style) in enumerate(styled):
+            ax.plot(residual[mine], np.full(int(mine.sum()), i), **style)
+        ax.axvline(0, color="0.5", lw=0.8)
+        ax.set_yticks(range(len(styled)), [label for label, _, _ in styled])
+        ax.set_xlabel("observed / mean - 1 (%)")
+    figure.suptitle(f"{fit.law.name}: residuals of the mean")
     return figure
+
+
+def _by_group(
+    group: pd.Series | None, runs: int
+) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
+    """Label, rows and marker of each group."""
+    labels = sorted(group.unique()) if group is not None else [""]
+    for i, label in enumerate(labels):
+        mine = np.ones(runs, bool) if group is None else (group == label).to_numpy()
+        style = {"ls": "", "marker": "osD^v<>ph"[i % 9], "ms": 4, "alpha": 0.7}
+        yield label, mine, style | {"color": f"C{i % 10}"}
+
+
+def _size_order(frame: pd.DataFrame, inputs: list[str]) -> np.ndarray:
+    """Position of each run's rung, ordered by the product of its inputs."""
+    logs = np.log(frame[inputs].to_numpy(dtype=float)).round(2)
+    rungs, mine = np.unique(logs, axis=0, return_inverse=True)
+    order = np.lexsort((rungs[:, 0], rungs.sum(axis=1).round(1)))
+    return np.argsort(order)[mine.ravel()]
 
 
 def _trace_figure(fit: Fit) -> Figure:

@@ -60,7 +60,8 @@ def summarise(
     for q, row in zip(QUANTILES, np.quantile(flat, QUANTILES, axis=0), strict=True):
         table[f"q{q:g}"] = row
     axes = {"chain_axis": 0, "draw_axis": 1}
-    table["rhat"] = array_stats.rhat(stacked, **axes)
+    with np.errstate(invalid="ignore", divide="ignore"):  # chains that never moved give nan
+        table["rhat"] = array_stats.rhat(stacked, **axes)
     table["ess_bulk"] = array_stats.ess(stacked, method="bulk", **axes)
     table["ess_tail"] = array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes)
     table["contraction"] = learned

@@ -202,7 +202,8 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
     spec, record = json.loads(tree.attrs["spec"]), Record(**json.loads(tree.attrs["record"]))
     spec["ranges"] = {k: (low, high) for k, (low, high) in spec["ranges"].items()}
     law = find_law(spec["law"], record.law_source)
-    if set(law.parameters) != set(spec["pool"]) or set(law.inputs) != set(spec["references"]):
+    same = set(law.parameters) == set(spec["pool"]) and set(law.inputs) == set(spec["references"])
+    if not same or law.name != spec["law"]:
         raise FitError(
             f"'{source}' was fitted with another version of law {spec['law']} (parameters "
             f"{', '.join(spec['pool'])}); hand the law over that was fitted, "
@@ -224,4 +225,6 @@ def as_dataset(
     """Arrays ``(chain, draw, ...)`` as a Dataset with group labels as coordinates."""
     variables = {k: (("chain", "draw", *dims.get(k, ())), v) for k, v in arrays.items()}
     used = {name for names in dims.values() for name in names}
-    return xr.Dataset(variables, coords={d: labels[d] for d in labels if d in used})
+    chains, draws = next(iter(arrays.values())).shape[:2]
+    numbered = {"chain": range(chains), "draw": range(draws)}
+    return xr.Dataset(variables, coords={d: labels[d] for d in labels if d in used} | numbered)
