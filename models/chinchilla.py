@@ -2,29 +2,19 @@
 
 from typing import Annotated
 
-import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import (
     Derived,
     Input,
-    LogitNormal,
     LogNormal,
     Loss,
     Parameter,
     Variant,
     law,
 )
+from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power
-
-
-def slopes(p):
-    """Shift the exponents to the log-slopes of the loss at the reference, which data know."""
-    reducible = jnp.log(p["reducible"])
-    return {
-        "alpha": reducible + jnp.log(p["share_N"]),
-        "beta": reducible + jnp.log1p(-p["share_N"]),
-    }
 
 
 @law(
@@ -34,9 +24,7 @@ def slopes(p):
     family="A",
     shear=slopes,
     derived=(
-        Derived(
-            "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
-        ),
+        FLOOR,
         Derived(
             "A",
             lambda x0, p: p["level"] * p["reducible"] * p["share_N"] * x0["N"] ** p["alpha"],
@@ -63,28 +51,9 @@ def chinchilla(
     N: Annotated[Array, Input("model parameters", "parameter")],
     D: Annotated[Array, Input("training tokens", "token")],
     *,
-    level: Annotated[
-        Array,
-        Parameter(
-            LogNormal(1.0, 0.5, scale="median"), "loss at the reference", "nat/token", varies=True
-        ),
-    ],
-    reducible: Annotated[
-        Array,
-        Parameter(
-            LogitNormal(0.4, 1.0),
-            "share of that loss that scale removes",
-            group_sd=0.2,
-        ),
-    ],
-    share_N: Annotated[
-        Array,
-        Parameter(
-            LogitNormal(0.5, 1.0),
-            "share of the reducible loss due to finite N",
-            group_sd=0.2,
-        ),
-    ],
+    level: Level,
+    reducible: Reducible,
+    share_N: ShareN,
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
     beta: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of D", varies=True)],
 ) -> Array:

@@ -8,13 +8,13 @@ from jax import Array
 from bayes_scaling.law import (
     Derived,
     Input,
-    LogitNormal,
     LogNormal,
     Loss,
     Parameter,
     Variant,
     law,
 )
+from bayes_scaling.law.common import FLOOR, Level, Reducible
 from bayes_scaling.law.terms import above_floor, power
 
 
@@ -25,9 +25,7 @@ from bayes_scaling.law.terms import above_floor, power
     family="A",
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     derived=(
-        Derived(
-            "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
-        ),
+        FLOOR,
         Derived(
             "A",
             lambda x0, p: p["level"] * p["reducible"] * x0["X"] ** p["alpha"],
@@ -48,20 +46,8 @@ from bayes_scaling.law.terms import above_floor, power
 def power_law(
     X: Annotated[Array, Input("parameters, tokens or compute", "unit of the column")],
     *,
-    level: Annotated[
-        Array,
-        Parameter(
-            LogNormal(1.0, 0.5, scale="median"), "loss at the reference", "nat/token", varies=True
-        ),
-    ],
-    reducible: Annotated[
-        Array,
-        Parameter(
-            LogitNormal(0.4, 1.0),
-            "share of that loss that scale removes",
-            group_sd=0.2,
-        ),
-    ],
+    level: Level,
+    reducible: Reducible,
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of X", varies=True)],
 ) -> Array:
     r"""$L = E + A X^{-\alpha}$

@@ -1,0 +1,40 @@
+"""Declarations that laws with a floor share: parameters, derived quantities, shear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from .law import Derived, Parameter
+from .priors import LogitNormal, LogNormal
+
+Level = Annotated[
+    Array,
+    Parameter(
+        LogNormal(1.0, 0.5, scale="median"), "loss at the reference", "nat/token", varies=True
+    ),
+]
+Reducible = Annotated[
+    Array,
+    Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes", group_sd=0.2),
+]
+ShareN = Annotated[
+    Array,
+    Parameter(LogitNormal(0.5, 1.0), "share of the reducible loss due to finite N", group_sd=0.2),
+]
+
+FLOOR = Derived(
+    "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
+)
+
+
+def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
+    """Shift the exponents of N and D to the log-slopes at the reference, which data know."""
+    reducible = jnp.log(p["reducible"])
+    return {
+        "alpha": reducible + jnp.log(p["share_N"]),
+        "beta": reducible + jnp.log1p(-p["share_N"]),
+    }
