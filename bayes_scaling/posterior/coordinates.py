@@ -170,11 +170,10 @@ class Coordinates:
     ) -> Float[Array, " e"]:
         """One step of expectation-maximisation of the scales; nu is left as it is."""
         sites = self._unravel_eta(point.eta)
-        residual = self._observed() - self._predict(point.t)
+        residual = self._residual(point, self._predict(point.t))
         fitted = jnp.sum(lin.precision * covariance)
         if self.n_rungs:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
-            residual = residual - point.u[self.data.rung]
             fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
             total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
             sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * self.data.scale)
@@ -219,10 +218,8 @@ class Coordinates:
         centre = self._predict(point.t)
         values = self._noise_values(point.eta)
         spread = self.structure.noise.spread(values["sigma"], self.data.se, centre)
-        residual = self._observed() - centre
-        if self.n_rungs:
-            residual = residual - point.u[self.data.rung]
-        robust = self.structure.noise.weights(residual / spread, values)
+        standardised = self._residual(point, centre) / spread
+        robust = self.structure.noise.weights(standardised, values)
         rungs = jnp.zeros(0)
         if self.n_rungs:
             rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
@@ -241,6 +238,11 @@ class Coordinates:
 
     def _observed(self) -> Float[Array, " runs"]:
         return self.structure.noise.to_scale(self.data.response)
+
+    def _residual(self, point: Point, centre: Float[Array, " runs"]) -> Float[Array, " runs"]:
+        """What the mean and the rung effects leave of the observed responses."""
+        residual = self._observed() - centre
+        return residual - point.u[self.data.rung] if self.n_rungs else residual
 
     def _log_prior_t(self, t: Float[Array, " d"]) -> Float[Array, ""]:
         sites = self._sites_of_t(t)
@@ -265,8 +267,7 @@ class Coordinates:
         precision = lin.precision * per_variance + lin.prior_precision + jnp.diag(effects)
         moment = lin.moment * per_variance + lin.prior_moment
         if self.n_rungs:
-            prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
-            lost = per_variance**2 / (prior + lin.rung_weight * per_variance)
+            lost = per_variance**2 / self._rung_precision(sites, lin)
             precision = precision - lin.rung_design.T @ (lost[:, None] * lin.rung_design)
             moment = moment - lin.rung_design.T @ (lost * lin.rung_moment)
         root = jnp.linalg.cholesky(precision)
@@ -277,10 +278,14 @@ class Coordinates:
     ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
         sites = self._unravel_eta(eta)
         per_variance = jnp.exp(-2.0 * sites["sigma"])
-        prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
-        variance = 1.0 / (prior + lin.rung_weight * per_variance)
+        variance = 1.0 / self._rung_precision(sites, lin)
         residual = self._by_rung(lin.weights * (self._observed() - self._predict(t)))
         return variance * per_variance * residual, jnp.sqrt(variance)
+
+    def _rung_precision(self, sites: Free, lin: Linearised) -> Float[Array, " rungs"]:
+        """Precision of the rung effects given centres, effects and scales."""
+        prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
+        return prior + lin.rung_weight * jnp.exp(-2.0 * sites["sigma"])
 
     def _by_rung(self, rows: Float[Array, "runs *k"]) -> Float[Array, "rungs *k"]:
         return jax.ops.segment_sum(rows, self.data.rung, self.structure.rungs)
