@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3.12
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: install test test-slow lint format types bench agreement demo ci
+.PHONY: install test test-slow lint format types bench agreement demo ladder ladder-smoke ci
 
 install:
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,13 @@ bench:
 
 agreement:
 	python -m benchmarks.agreement
+
+# ladder and ladder-smoke need the extra: pip install -c constraints.txt -e ".[ladder]"
+ladder:
+	python -m case_studies.ladder sweep
+
+ladder-smoke:
+	python -m case_studies.ladder smoke
 
 demo:
 	bayes-scaling demo

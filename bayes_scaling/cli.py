@@ -298,7 +298,7 @@ def demo(
     ] = Path("demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Fit a small SYNTHETIC table that comes with the package and forecast its largest runs."""
+    """Fit the ladder of real runs that comes with the package, and forecast its largest ones."""
     from bayes_scaling import ScalingModel, models
     from bayes_scaling import forecast as forecast_runs
     from bayes_scaling.display import objects, text
@@ -306,16 +306,17 @@ def demo(
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"output '{folder}' is a file; name a folder")
-    runs, larger = datasets.synthetic("fit"), datasets.synthetic("target")
-    _say(f"{len(runs)} SYNTHETIC runs to fit, {len(larger)} larger ones held out")
+    ladder = datasets.ladder()
+    runs, larger = ladder.tuned("fit"), ladder.tuned("target")
+    _say(f"{len(runs)} measured runs to fit, {len(larger)} larger ones held out")
     fitted = ScalingModel(models.chinchilla).fit(runs, report=_say)
     targets = larger.frame[["N", "D", "recipe", "response"]]
     answer = forecast_runs(fitted, targets.rename(columns={"response": "observed"}))
     folder.mkdir(parents=True, exist_ok=True)
-    columns = {"response": "loss"}
-    runs.frame[["recipe", "N", "D", "response"]].rename(columns=columns).to_csv(
-        folder / "runs.csv", index=False
-    )
+    for name, table in (("runs.csv", runs), ("targets.csv", larger)):
+        table.frame[["recipe", "rung", "seed", "N", "D", "response"]].rename(
+            columns={"response": runs.response}
+        ).to_csv(folder / name, index=False)
     _draw(answer, folder / "forecast.png")
     fitted.save(folder / "fit.nc")
     if as_json:

@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pandas as pd
 import pytest
 from command import Outcome, command
 from fakes import RECIPES, changed, diverged, fake_fit
+from synthetic import synthetic_runs
 
 import bayes_scaling as bs
 from bayes_scaling.models import registry
@@ -26,7 +26,6 @@ from bayes_scaling.posterior import Fit
 HEAVY = ("jax", "numpyro", "pandas", "xarray", "arviz_stats", "arviz_plots", "matplotlib")
 QUANTILES = ["0.025", "0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95", "0.975"]
 AT = ("--at", "N=7B,D=1.4T,recipe=adam")
-SYNTHETIC = str(files("bayes_scaling.runs") / "synthetic.csv")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +171,7 @@ def test_one_law_as_json() -> None:
 def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The synthetic runs with one row twice."""
     path = tmp_path_factory.mktemp("tables") / "runs.csv"
-    table = pd.read_csv(SYNTHETIC).query("split == 'fit'")
+    table = synthetic_runs("fit")
     pd.concat([table, table[3:4]]).to_csv(path, index=False)
     return path
 
@@ -401,8 +400,9 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Fit]]:
 
 
 def run_fit(folder: Path, *options: str) -> Outcome:
-    where = ("--group", "recipe", "--where", "split == 'fit'")
-    return command("fit", SYNTHETIC, *where, "-o", folder / "fit.nc", *options)
+    table = folder / "runs.csv"
+    synthetic_runs("fit").to_csv(table, index=False)
+    return command("fit", table, "--group", "recipe", "-o", folder / "fit.nc", *options)
 
 
 def assert_is_fit(answer: dict[str, Any]) -> None:
@@ -475,16 +475,19 @@ def test_what_the_table_counts_is_printed(pooled: Fit, sampled: list[Fit], tmp_p
 
 
 def test_demo_writes_its_table_fit_and_figure(sampled: list[Fit], tmp_path: Path) -> None:
-    recipes = sorted(pd.read_csv(SYNTHETIC)["recipe"].unique())
-    sampled.append(fake_fit({"recipe": recipes}, rungs=True))
+    ladder = bs.datasets.ladder()
+    fit, target = ladder.tuned("fit"), ladder.tuned("target")
+    sampled.append(fake_fit({"recipe": fit.levels("recipe")}, rungs=True))
     folder = tmp_path / "made" / "demo"
     found = command("demo", "-o", folder, "--json")
     assert found.status == 0
-    assert "SYNTHETIC" in found.err
-    assert sorted(p.name for p in folder.iterdir()) == ["fit.nc", "forecast.png", "runs.csv"]
-    assert len(bs.read_runs(folder / "runs.csv", group="recipe")) == 45
-    target = pd.read_csv(SYNTHETIC).query("split == 'target'")
-    assert [p["observed"] for p in found.json["points"]] == target["loss"].tolist()
+    assert f"{len(fit)} measured runs" in found.err
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "fit.nc", "forecast.png", "runs.csv", "targets.csv",
+    ]  # fmt: skip
+    again = bs.read_runs(folder / "runs.csv", group="recipe", rung="rung", seed="seed")
+    assert len(again) == len(fit)
+    assert [p["observed"] for p in found.json["points"]] == target.frame["response"].tolist()
     for point in found.json["points"]:
         assert_is_point(point, "observed")
 
@@ -520,8 +523,8 @@ def test_the_real_fit_forecasts_the_runs_held_out(
 ) -> None:
     folder, _ = real
     path = tmp_path / "points.csv"
-    target = pd.read_csv(SYNTHETIC).query("split == 'target'")
-    target.rename(columns={"loss": "observed"}).drop(columns="split").to_csv(path, index=False)
+    target = synthetic_runs("target").rename(columns={"loss": "observed"})
+    target.to_csv(path, index=False)
     found = command("forecast", folder / "fit.nc", "--points", path, "--json")
     assert found.status == 0, found.err
     for point in found.json["points"]:

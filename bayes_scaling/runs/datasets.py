@@ -143,26 +143,71 @@ def chinchilla(drop_highest: int = 5) -> Runs:
     return replace(runs, source=_entry("chinchilla").url)
 
 
-def synthetic(split: str = "fit") -> Runs:
-    """Return the SYNTHETIC runs of `bayes-scaling demo`: simulated, not measured.
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """The ladder: small language models trained from scratch, measured, and kept whole.
 
-    Three invented recipes on a grid of N and D, with noise and rung effects, and
-    larger runs to forecast.
+    `runs/ladder/README.md` in the package is its data card.
 
-    Parameters
+    Attributes
     ----------
-    split : {"fit", "target"}
+    runs : DataFrame
+        One row a run: setting, sizes, losses in nat/symbol, ``status``, ``split``.
+    curves : DataFrame
+        About 40 rows a run: ``run``, ``step``, ``lr``, ``train_loss``, ``validation_loss``.
+    probes : DataFrame
+        One row a run and probe: ``successes`` of ``trials``, and ``chance`` of one by guessing.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    probes: pd.DataFrame
+
+    def tuned(self, split: str = "fit") -> Runs:
+        """Return the finished runs at their recipe's own learning rate, with cosine schedule.
+
+        Parameters
+        ----------
+        split : {"fit", "target"}
+            The grid and its repeats with other seeds, or the larger runs kept out of fits.
+
+        Returns
+        -------
+        Runs
+            Grouped by ``recipe``, with ``rung`` and ``seed``.
+        """
+        studies = {"fit": ("grid", "seeds"), "target": ("target",)}
+        if split not in studies:
+            raise UsageError(f"split is '{split}'; it must be fit or target")
+        kept = self.runs["study"].isin(studies[split]) & (self.runs["status"] == "finished")
+        runs = read_runs(
+            self.runs[kept],
+            group="recipe",
+            rung="rung",
+            seed="seed",
+            unit="nat/symbol",
+            counts_embeddings=True,
+        )
+        return replace(runs, source=f"ladder ({split})")
+
+
+def ladder() -> Ladder:
+    """Return the ladder of real runs that comes with the package.
+
+    Byte-level language models of 2.9 thousand to 0.8 million parameters, trained on the
+    source of Python's standard library: two architectures by two optimisers.
 
     Returns
     -------
-    Runs
-        Grouped by ``recipe``.
+    Ladder
+        Tables ``runs``, ``curves`` and ``probes``; ``tuned()`` gives runs to fit.
     """
-    if split not in ("fit", "target"):
-        raise UsageError(f"split is '{split}'; it must be fit or target")
-    with as_file(files("bayes_scaling.runs") / "synthetic.csv") as path:
-        runs = read_runs(path, group="recipe", where=f"split == '{split}'")
-    return replace(runs, source="synthetic")
+    folder = files("bayes_scaling.runs") / "ladder"
+    tables = {}
+    for name in ("runs", "curves", "probes"):
+        with as_file(folder / f"{name}.csv") as path:
+            tables[name] = pd.read_csv(path)
+    return Ladder(**tables)
 
 
 def scalebench(task: str, part: str = "train") -> pd.DataFrame:

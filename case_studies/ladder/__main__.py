@@ -33,5 +33,13 @@ def tables(results: Results = _sweep.RESULTS) -> None:
     _tables.write(results)
 
 
+@app.command()
+def smoke(workers: int = 2) -> None:
+    """Train a handful of runs again; fail where a loss is beyond seed noise of the committed."""
+    from .smoke import smoke as train_again
+
+    raise typer.Exit(0 if train_again(workers) else 1)
+
+
 if __name__ == "__main__":
     app()

@@ -62,7 +62,9 @@ class Recurrence(eqx.Module):
         value, forget, gate = jnp.split(x @ self.inward, 3, axis=-1)
         padded = jnp.pad(value, ((0, 0), (CONVOLUTION - 1, 0), (0, 0)))
         time = x.shape[1]
-        value = sum(padded[:, tap : tap + time] * self.convolution[tap] for tap in range(CONVOLUTION))
+        value = sum(
+            padded[:, tap : tap + time] * self.convolution[tap] for tap in range(CONVOLUTION)
+        )
         keep = jax.nn.sigmoid(forget + self.memory)
 
         def forward(state, now):

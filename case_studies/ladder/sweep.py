@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -95,17 +96,12 @@ def sweep(studies: tuple[str, ...], results: Path, workers: int) -> None:
     todo = [(study, setting) for key, (study, setting) in runs.items() if key not in done]
     order = list(dict.fromkeys(study for study, _ in runs.values()))
     # studies in order, long runs first within each: the last runs leave no worker idle
-    todo.sort(key=lambda run: (order.index(run[0]), -_work(run[1])))
+    todo.sort(key=lambda run: (order.index(run[0]), -work(run[1])))
     print(f"{len(runs)} runs, {len(runs) - len(todo)} done", file=sys.stderr)
     results.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.update(WORKER_FLAGS)
-    import joblib  # reads the environment of its workers when it starts them
-
-    jobs = (joblib.delayed(_one)(study, setting) for study, setting in todo)
-    finished = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers)
     begun = time.perf_counter()
     with results.open("a", encoding="utf-8") as file:
-        for count, record in enumerate(finished(jobs), start=1):
+        for count, record in enumerate(run_all(todo, workers), start=1):
             file.write(json.dumps(record) + "\n")
             file.flush()
             print(
@@ -114,6 +110,17 @@ def sweep(studies: tuple[str, ...], results: Path, workers: int) -> None:
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def run_all(todo: list[tuple[str, object]], workers: int) -> Iterator[dict]:
+    """Train runs in `workers` processes; yield each record with its study as it comes."""
+    os.environ.update(WORKER_FLAGS)
+    import joblib  # its workers have the environment of their start
+
+    jobs = (joblib.delayed(_one)(study, setting) for study, setting in todo)
+    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers)(
+        jobs
+    )
 
 
 def read(results: Path) -> list[dict]:
@@ -188,5 +195,6 @@ def _size(width, depth):
     return 12 * width**2 * depth
 
 
-def _work(setting) -> float:
+def work(setting) -> float:
+    """Return the size times the tokens of a run."""
     return _size(setting.width, setting.depth) * setting.tokens

@@ -14,7 +14,6 @@ PACKAGE = Path(__file__).parents[2] / "bayes_scaling" / "runs" / "ladder"
 HASH_DIGITS = 12
 
 
-
 def write(results: Path, folder: Path = PACKAGE) -> None:
     """Write runs.csv, curves.csv and probes.csv, runs in the order of sweep.toml."""
     records = {record["key"]: record for record in sweep.read(results)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def train(setting: Setting) -> dict:
     train_windows = jnp.asarray(data.train)
     curve: dict[str, list] = {"step": [], "lr": [], "train_loss": [], "validation_loss": []}
     ends = np.unique(np.linspace(0, setting.steps, CURVE_POINTS + 1).round().astype(int))
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in itertools.pairwise(ends):
         state, mean_loss = _segment(
             state, train_windows, order, plan, first, last, setting.optimizer, setting.batch
         )
