@@ -310,13 +310,14 @@ def demo(
     runs, larger = ladder.tuned("fit"), ladder.tuned("target")
     _say(f"{len(runs)} measured runs to fit, {len(larger)} larger ones held out")
     fitted = ScalingModel(models.chinchilla).fit(runs, report=_say)
-    targets = larger.frame[["N", "D", "recipe", "response"]]
-    answer = forecast_runs(fitted, targets.rename(columns={"response": "observed"}))
+    targets = larger.frame[["recipe", "rung", "N", "D", "response"]].rename(
+        columns={"response": "observed"}
+    )
+    answer = forecast_runs(fitted, targets)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in (("runs.csv", runs), ("targets.csv", larger)):
-        table.frame[["recipe", "rung", "seed", "N", "D", "response"]].rename(
-            columns={"response": runs.response}
-        ).to_csv(folder / name, index=False)
+    table = runs.frame[["recipe", "rung", "seed", "N", "D", "response"]]
+    table.rename(columns={"response": runs.response}).to_csv(folder / "runs.csv", index=False)
+    targets.to_csv(folder / "targets.csv", index=False)
     _draw(answer, folder / "forecast.png")
     fitted.save(folder / "fit.nc")
     if as_json:

@@ -77,6 +77,25 @@ class Forecast:
         table["extrapolation"] = np.where(outside, "outside", "inside")
         return table
 
+    def check(self) -> dict[str, float] | None:
+        """Compare with the truth, where the points came with it.
+
+        Returns
+        -------
+        dict or None
+            ``points`` with a truth; how many of them the 90 % interval holds, ``held_90``;
+            mean ``relative_error`` of the median. None where no truth is given.
+        """
+        if "observed" not in self.points or self.points["observed"].isna().all():
+            return None
+        table = self.summary().dropna(subset="observed")
+        truth = table["observed"].astype(float)
+        return {
+            "points": len(table),
+            "held_90": int(truth.between(table["q0.05"], table["q0.95"]).sum()),
+            "relative_error": float((table["q0.5"] / truth - 1).abs().mean()),
+        }
+
 
 def forecast(
     fit: Fit,

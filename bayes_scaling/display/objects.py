@@ -111,5 +111,6 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
         "counts_embeddings": answer.counts_embeddings,
         "flops": answer.flops,
         "points": points,
+        **({"check": checked} if (checked := answer.check()) else {}),
         "warnings": [w.as_dict() for w in answer.warnings],
     }

@@ -112,3 +112,8 @@ def show_forecast(answer: Forecast) -> None:
     head = f"{answer.response} ({answer.unit}) of {answer.kind}, law {answer.law}"
     print("; ".join([head, *said]))
     show_table([*inputs, *answer.groups, "5%", "50%", "95%", *observed, "range"], rows)
+    if checked := answer.check():
+        print(
+            f"observed: {checked['held_90']} of {checked['points']} inside the 90 % interval; "
+            f"mean relative error of the median {100 * checked['relative_error']:.2f} %"
+        )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import smoke as _smoke
 from . import sweep as _sweep
 from . import tables as _tables
 
@@ -34,11 +35,15 @@ def tables(results: Results = _sweep.RESULTS) -> None:
 
 
 @app.command()
+def restore(results: Results = _sweep.RESULTS) -> None:
+    """Write the package's runs into the results, so that a sweep adds to them."""
+    _tables.restore(results)
+
+
+@app.command()
 def smoke(workers: int = 2) -> None:
     """Train a handful of runs again; fail where a loss is beyond seed noise of the committed."""
-    from .smoke import smoke as train_again
-
-    raise typer.Exit(0 if train_again(workers) else 1)
+    raise typer.Exit(0 if _smoke.smoke(workers) else 1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -98,9 +99,8 @@ def sweep(studies: tuple[str, ...], results: Path, workers: int) -> None:
     # studies in order, long runs first within each: the last runs leave no worker idle
     todo.sort(key=lambda run: (order.index(run[0]), -work(run[1])))
     print(f"{len(runs)} runs, {len(runs) - len(todo)} done", file=sys.stderr)
-    results.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
-    with results.open("a", encoding="utf-8") as file:
+    with append_to(results) as file:
         for count, record in enumerate(run_all(todo, workers), start=1):
             file.write(json.dumps(record) + "\n")
             file.flush()
@@ -121,6 +121,16 @@ def run_all(todo: list[tuple[str, object]], workers: int) -> Iterator[dict]:
     return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers)(
         jobs
     )
+
+
+def append_to(results: Path) -> TextIO:
+    """Open the results for more lines, after one that an interruption may have cut short."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    cut_short = results.is_file() and not results.read_bytes().endswith(b"\n")
+    file = results.open("a", encoding="utf-8")
+    if cut_short:
+        file.write("\n")
+    return file
 
 
 def read(results: Path) -> list[dict]:

@@ -1,11 +1,15 @@
-"""From finished runs to the tables that the package holds."""
+"""From finished runs to the tables that the package holds, and back."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from bayes_scaling import datasets
 
 from . import probes, sweep
 from .train import CONTEXT
@@ -27,6 +31,36 @@ def write(results: Path, folder: Path = PACKAGE) -> None:
     for name, make in (("runs", _runs), ("curves", _curves), ("probes", _probes)):
         make(found).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{len(found)} of {len(planned)} planned runs written to {folder}")
+
+
+def restore(results: Path) -> None:
+    """Write the package's runs into `results`, so that a sweep adds to them."""
+    from .train import Setting
+
+    ladder = datasets.ladder()
+    curves = {run: rows.drop(columns="run") for run, rows in ladder.curves.groupby("run")}
+    successes = {
+        run: dict(zip(rows["probe"], rows["successes"].tolist(), strict=True))
+        for run, rows in ladder.probes.groupby("run")
+    }
+    done = {record["key"] for record in sweep.read(results)}
+    count = 0
+    with sweep.append_to(results) as file:
+        for row in ladder.runs.to_dict("records"):
+            row |= {"tokens": row["D"], "batch": row["batch"] // CONTEXT}
+            setting = Setting(**{field.name: row[field.name] for field in fields(Setting)})
+            if setting.key in done:
+                continue
+            record = {
+                "key": setting.key,
+                **row,
+                "corpus_sha256": row["corpus"],
+                "curve": curves[row["run"]].to_dict("list"),
+                "probes": successes[row["run"]],
+            }
+            file.write(json.dumps(record) + "\n")
+            count += 1
+    print(f"{count} runs of the package added to {results}")
 
 
 def _runs(records: list[dict]) -> pd.DataFrame:

@@ -159,7 +159,7 @@ def train(setting: Setting) -> dict:
         "loss": test.mean(),
         "loss_se": test.std(ddof=1) / math.sqrt(len(test)),
         "validation_loss": validation.mean(),
-        "status": _status(curve, validation.mean()),
+        "status": status(curve, validation.mean()),
         "curve": curve,
         "probes": {name: _successes(model, probe) for name, probe in data.probes.items()},
         "seconds": time.perf_counter() - begun,
@@ -167,10 +167,14 @@ def train(setting: Setting) -> dict:
     }
 
 
-def _status(curve: dict[str, list], loss: float) -> str:
-    """Return diverged where the loss ever was worse than a uniform guess after the first point."""
+def status(curve: dict[str, list], loss: float) -> str:
+    """Return diverged where the loss left a uniform guess and its own first point behind.
+
+    A slow run may begin worse than a uniform guess, but only one that diverges comes back to it.
+    """
     worst = max([*curve["train_loss"][1:], loss], key=lambda x: x if math.isfinite(x) else math.inf)
-    return "finished" if worst < math.log(corpus.VOCABULARY) else "diverged"
+    limit = max(math.log(corpus.VOCABULARY), curve["train_loss"][0])
+    return "finished" if worst < limit else "diverged"
 
 
 def _learning_rate(step: Array, peak: Array, steps: Array, schedule: Array) -> Array:

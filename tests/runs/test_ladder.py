@@ -1,4 +1,4 @@
-"""The ladder of real runs: what the issue of a scaling study needs, and the numbers of its card."""
+"""The ladder of real runs: what a scaling study needs, and the numbers of its card."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.runs import datasets
+from case_studies.ladder import corpus
+from case_studies.ladder.smoke import seed_noise
 
 FOLDER = Path(str(files("bayes_scaling.runs") / "ladder"))
 DECADES = 1.5
@@ -31,19 +32,10 @@ def card() -> dict[str, str]:
     return {k.strip(): v.strip() for k, v in re.findall(r"^\|([^|]+)\|([^|]+)\|$", text, re.M)}
 
 
-def seed_noise(runs: pd.DataFrame) -> float:
-    """Pooled sd of the log loss between runs that differ in nothing but their seed."""
-    squares, freedom = 0.0, 0
-    for _, cell in runs.groupby(["recipe", "rung", "batch", "lr", "schedule"]):
-        logs = np.log(cell["loss"].to_numpy())
-        squares += ((logs - logs.mean()) ** 2).sum()
-        freedom += len(logs) - 1
-    return float(np.sqrt(squares / freedom))
-
-
 def test_the_card_tells_what_the_tables_hold(ladder: datasets.Ladder, card: dict[str, str]) -> None:
     runs, fit = ladder.runs, ladder.runs.query("split == 'fit'")
     target = ladder.runs.query("split == 'target'")
+    finished = runs.query("status == 'finished'")
     c = 6 * runs["N"] * runs["D"]
     expected = {
         "runs": f"{len(runs)}",
@@ -61,12 +53,9 @@ def test_the_card_tells_what_the_tables_hold(ladder: datasets.Ladder, card: dict
             f"{c[target.index].min() / c[fit.index].max():.1f} to "
             f"{c[target.index].max() / c[fit.index].max():.1f}"
         ),
-        "loss of finished runs": (
-            f"{runs.query('status == "finished"')['loss'].min():.3f} to "
-            f"{runs.query('status == "finished"')['loss'].max():.3f}"
-        ),
-        "sd of log loss between seeds": f"{seed_noise(runs.query('status == "finished"')):.4f}",
-        "largest standard error of evaluation": f"{runs['loss_se'].max():.4f}",
+        "loss of finished runs": (f"{finished['loss'].min():.3f} to {finished['loss'].max():.3f}"),
+        "sd of log loss between seeds": f"{seed_noise(runs):.4f}",
+        "largest standard error of evaluation": f"{finished['loss_se'].max():.4f}",
         "hours of training, one core": f"{runs['seconds'].sum() / 3600:.1f}",
     }
     assert {name: card.get(name) for name in expected} == expected
@@ -87,14 +76,14 @@ def test_it_has_what_a_scaling_study_needs(ladder: datasets.Ladder) -> None:
     assert ((target["N"] * target["D"] / dearest).between(5, 20)).all()
     assert (runs["status"] == "diverged").sum() >= 5
 
-    tuning = fit.query("study == 'tuning' and recipe == 'transformer-adamw'")
+    tuning = fit.query("study in ('tuning', 'edges') and recipe == 'transformer-adamw'")
     cells = tuning.groupby(["N", "D"])
     assert cells.ngroups >= 3
     assert (cells["lr"].nunique() >= 5).all()
     assert (cells["batch"].nunique() >= 4).all()
     for _, line in tuning.query("status == 'finished'").groupby(["N", "D", "batch"]):
         ordered = line.sort_values("lr")["validation_loss"].to_numpy()
-        assert ordered.argmin() < len(ordered) - 1, "the optimum is bracketed from above"
+        assert 0 < ordered.argmin() < len(ordered) - 1, "the optimum is not bracketed"
 
     seeds = fit.groupby(["recipe", "rung", "batch", "lr", "schedule"])["seed"].nunique()
     assert (seeds >= 3).sum() >= 3
@@ -138,6 +127,19 @@ def test_the_tables_are_small() -> None:
     sys.version_info[:3] != (3, 12, 1), reason="the corpus is the library of Python 3.12.1"
 )
 def test_the_corpus_is_that_of_the_card(card: dict[str, str]) -> None:
-    from case_studies.ladder import corpus
+    found = corpus.load()
+    assert card["corpus SHA-256"].strip("`") == found.sha256
+    splits = "train, validation, test"
+    sizes = [len(found.symbols[split]) for split in splits.split(", ")]
+    assert card[f"symbols of {splits}"] == ", ".join(map(str, sizes))
+    files_of = [len(found.texts[split]) for split in splits.split(", ")]
+    assert card[f"files of {splits}"] == ", ".join(map(str, files_of))
 
-    assert card["corpus SHA-256"].strip("`") == corpus.load().sha256
+
+def test_schedules_end_as_the_story_says(ladder: datasets.Ladder) -> None:
+    runs = ladder.runs
+    cosine = runs[runs["study"] == "grid"].set_index(["recipe", "rung"])["loss"]
+    others = runs[runs["study"] == "schedules"].set_index(["recipe", "rung"])
+    excess = others["loss"] / cosine.reindex(others.index) - 1
+    assert excess[others["schedule"] == "wsd"].abs().max() < 0.02
+    assert excess[others["schedule"] == "constant"].between(0.07, 0.16).all()
