@@ -288,6 +288,7 @@ def test_forecast_of_a_file_of_points(saved: Path, tmp_path: Path, suffix: str) 
     assert_is_point(first, "observed")
     assert (first["group"], second["group"]) == ("muon", None)
     assert (first["observed"], second["observed"]) == (2.1, 2.6)
+    assert set(found.json["check"]) == {"points", "held_90", "relative_error"}
     listed = command("forecast", saved, "--at", "N=7B,D=1.4T,recipe=muon", "--at", "N=1B,D=20B",
                      "--json").json["points"]  # fmt: skip
     assert [p["mean"] for p in listed] == [first["mean"], second["mean"]]
@@ -331,6 +332,7 @@ def test_forecast_as_text(saved: Path) -> None:
     assert adam[-1] == "outside"
     assert new[-1] == "inside"
     assert new[-2] == "2.6100"
+    assert found.out.splitlines()[-1].startswith("observed: 1 of 1 inside the 90 % interval; mean")
     answer = command("forecast", saved, *AT, "--at", "N=1B,D=20B", "--json").json
     assert float(adam[4]) == pytest.approx(answer["points"][0]["quantiles"]["0.5"], abs=6e-5)
     (warning,) = found.err.splitlines()
@@ -400,7 +402,7 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Fit]]:
 
 
 def run_fit(folder: Path, *options: str) -> Outcome:
-    table = folder / "runs.csv"
+    table = folder.with_suffix(".csv")  # beside the folder, which holds what is written
     synthetic_runs("fit").to_csv(table, index=False)
     return command("fit", table, "--group", "recipe", "-o", folder / "fit.nc", *options)
 

@@ -89,7 +89,7 @@ class Forecast:
         if "observed" not in self.points or self.points["observed"].isna().all():
             return None
         table = self.summary().dropna(subset="observed")
-        truth = table["observed"].astype(float)
+        truth = table["observed"]
         return {
             "points": len(table),
             "held_90": int(truth.between(table["q0.05"], table["q0.95"]).sum()),
@@ -179,7 +179,7 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
         raise UsageError(f"points hold more than one column called {twice}; keep one")
     for group in set(fit.groups) & set(table.columns):
         table[group] = [_label(v) for v in table[group]]
-    for name in {*fit.law.inputs, "se"} & set(table.columns):
+    for name in {*fit.law.inputs, "se", "observed"} & set(table.columns):
         table[name] = [_value(v) for v in table[name]]
     problems = [*_input_problems(fit, table), *_label_problems(fit, table)]
     known = {*fit.law.inputs, *fit.groups, "se", "rung", "observed"}
@@ -193,7 +193,8 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
             )
     if problems:
         raise UsageError("\n".join(problems))
-    table = table.astype({name: float for name in fit.law.inputs})
+    numbers = [*fit.law.inputs, *({"observed"} & set(table.columns))]
+    table = table.astype(dict.fromkeys(numbers, float))
     for group in fit.groups:
         if group not in table:
             table[group] = None
@@ -235,6 +236,12 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         if bad.any():
             shown = ", ".join(str(v) for v in table.loc[bad, "se"].head(5))
             found.append(f"se must be zero or a positive number at every point, got {shown}")
+    if "observed" in table:
+        truth = pd.to_numeric(table["observed"], errors="coerce")
+        bad = ~np.isfinite(truth) & table["observed"].notna()
+        if bad.any():
+            shown = ", ".join(str(v) for v in table.loc[bad, "observed"].head(5))
+            found.append(f"observed must be a number, or missing, at every point, got {shown}")
     return found
 
 

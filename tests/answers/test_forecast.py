@@ -286,6 +286,26 @@ def test_the_truth_is_kept_beside_the_forecast(single: Fit) -> None:
     np.testing.assert_array_equal(values(single, points), values(single, plain))
 
 
+def test_a_forecast_is_checked_against_the_truth(single: Fit) -> None:
+    table = forecast(single, POINT).summary()
+    inside, above = table["q0.5"][0], table["q0.95"][0] * 1.01
+    points = [POINT | {"observed": truth} for truth in (inside, above, None)]
+    answer = forecast(single, points)
+    checked = answer.check()
+    assert checked is not None
+    assert (checked["points"], checked["held_90"]) == (2, 1)
+    middle = answer.summary()["q0.5"]
+    errors = [abs(middle[0] / inside - 1), abs(middle[1] / above - 1)]
+    assert checked["relative_error"] == pytest.approx(np.mean(errors))
+    assert forecast(single, POINT).check() is None
+    assert forecast(single, POINT | {"observed": None}).check() is None
+
+
+def test_a_truth_that_is_no_number_is_refused(single: Fit) -> None:
+    with pytest.raises(UsageError, match=r"observed must be a number, or missing, .* got low"):
+        forecast(single, POINT | {"observed": "low"})
+
+
 def test_extrapolation_counts_decades_beyond_the_fitted_range(single: Fit) -> None:
     inside = {"N": 4e8, "D": 32e9}
     points = [inside, {"N": 16e9, "D": 8e9}, {"N": 4e8, "D": 2e8}, {"N": 1.6005e9, "D": 8e9}]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.errors import UsageError
 from bayes_scaling.runs import datasets
 from case_studies.ladder import corpus
@@ -117,6 +118,18 @@ def test_tuned_runs_are_ready_to_fit(ladder: datasets.Ladder) -> None:
     assert not set(fit.frame["rung"]) & set(target.frame["rung"])
     with pytest.raises(UsageError, match="must be fit or target"):
         ladder.tuned("all")
+
+
+def test_a_pooled_fit_forecasts_the_targets(ladder: datasets.Ladder) -> None:
+    fit = bs.ScalingModel(bs.models.chinchilla).fit(ladder.tuned("fit"), seed=0)
+    assert [w.code for w in fit.warnings] == []
+    points = ladder.tuned("target").frame[["N", "D", "recipe", "rung", "response"]]
+    answer = bs.forecast(fit, points.rename(columns={"response": "observed"}))
+    checked = answer.check()
+    assert checked is not None
+    assert checked["points"] == len(points) == 8
+    assert checked["held_90"] >= 5 / 6 * len(points)
+    assert checked["relative_error"] < 0.03
 
 
 def test_the_tables_are_small() -> None:
