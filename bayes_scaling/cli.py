@@ -310,9 +310,7 @@ def demo(
     runs, larger = ladder.tuned("fit"), ladder.tuned("target")
     _say(f"{len(runs)} measured runs to fit, {len(larger)} larger ones held out")
     fitted = ScalingModel(models.chinchilla).fit(runs, report=_say)
-    targets = larger.frame[["recipe", "rung", "N", "D", "response"]].rename(
-        columns={"response": "observed"}
-    )
+    targets = larger.points()
     answer = forecast_runs(fitted, targets)
     folder.mkdir(parents=True, exist_ok=True)
     table = runs.frame[["recipe", "rung", "seed", "N", "D", "response"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +88,7 @@ def test_a_run_trains_and_is_the_same_again() -> None:
 
 def test_a_run_longer_than_the_text_is_refused() -> None:
     with pytest.raises(ValueError, match="windows of 128 symbols; the training text has"):
-        train.train(train.dataclasses.replace(TINY, tokens=2**30))
+        train.train(replace(TINY, tokens=2**30))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_tables_restored_and_written_are_the_same(tmp_path: Path) -> None:
 def test_rules_in_the_plan_come_from_the_tuning_runs(tmp_path: Path) -> None:
     tables.restore(tmp_path / "runs.jsonl")
     found = sweep.rules(tmp_path / "runs.jsonl").set_index("recipe")
-    planned = sweep.tomllib.loads(sweep.CONFIG.read_text())["recipes"]
+    planned = tomllib.loads(sweep.CONFIG.read_text())["recipes"]
     for recipe, entry in planned.items():
         assert entry["rule"]["lr"] == pytest.approx(found.loc[recipe, "lr"], rel=0.02)
         assert entry["rule"]["N"] == pytest.approx(found.loc[recipe, "N"], abs=0.01)

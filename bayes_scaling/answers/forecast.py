@@ -225,24 +225,29 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         if name not in table:
             found.append(f"points lack {name} ({meaning.meaning}); law {fit.law.name} needs it")
             continue
-        values = pd.to_numeric(table[name], errors="coerce")
-        bad = ~(np.isfinite(values) & (values > 0))
-        if bad.any():
-            shown = ", ".join(str(v) for v in table.loc[bad, name].head(5))
-            found.append(f"{name} must be a positive number, got {shown}; write for example 7B")
+        bad = table[name][~(_finite(table[name]) > 0)]
+        if len(bad):
+            found.append(f"{name} must be a positive number, got {_few(bad)}; write for example 7B")
     if "se" in table:
-        se = pd.to_numeric(table["se"], errors="coerce")
-        bad = ~(np.isfinite(se) & (se >= 0))
-        if bad.any():
-            shown = ", ".join(str(v) for v in table.loc[bad, "se"].head(5))
-            found.append(f"se must be zero or a positive number at every point, got {shown}")
+        bad = table["se"][~(_finite(table["se"]) >= 0)]
+        if len(bad):
+            found.append(f"se must be zero or a positive number at every point, got {_few(bad)}")
     if "observed" in table:
-        truth = pd.to_numeric(table["observed"], errors="coerce")
-        bad = ~np.isfinite(truth) & table["observed"].notna()
-        if bad.any():
-            shown = ", ".join(str(v) for v in table.loc[bad, "observed"].head(5))
-            found.append(f"observed must be a number, or missing, at every point, got {shown}")
+        given = table["observed"].dropna()
+        bad = given[_finite(given).isna()]
+        if len(bad):
+            found.append(f"observed must be a number, or missing, at every point, got {_few(bad)}")
     return found
+
+
+def _finite(column: pd.Series) -> pd.Series:
+    """Numbers of a column, missing where an entry is none or not finite."""
+    values = pd.to_numeric(column, errors="coerce")
+    return values.where(np.isfinite(values))
+
+
+def _few(bad: pd.Series) -> str:
+    return ", ".join(str(value) for value in bad.head(5))
 
 
 def _label_problems(fit: Fit, table: pd.DataFrame) -> list[str]:

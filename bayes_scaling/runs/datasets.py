@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -175,6 +175,11 @@ class Ladder:
         -------
         Runs
             Grouped by ``recipe``, with ``rung`` and ``seed``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such split.
         """
         studies = {"fit": ("grid", "seeds"), "target": ("target",)}
         if split not in studies:
@@ -202,11 +207,10 @@ def ladder() -> Ladder:
     Ladder
         Tables ``runs``, ``curves`` and ``probes``; ``tuned()`` gives runs to fit.
     """
-    folder = files("bayes_scaling.runs") / "ladder"
     tables = {}
     for name in ("runs", "curves", "probes"):
-        with as_file(folder / f"{name}.csv") as path:
-            tables[name] = pd.read_csv(path)
+        with files(__package__).joinpath("ladder", f"{name}.csv").open(encoding="utf-8") as file:
+            tables[name] = pd.read_csv(file)
     return Ladder(**tables)
 
 

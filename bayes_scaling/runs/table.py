@@ -102,6 +102,18 @@ class Runs:
             )
         return replace(self, frame=self.frame[chosen].reset_index(drop=True), sha256="")
 
+    def points(self) -> pd.DataFrame:
+        """Return the runs as points of a forecast, with the truth beside them.
+
+        Returns
+        -------
+        DataFrame
+            Inputs, grouping columns, ``rung`` and ``se`` where there are any, and the
+            response as ``observed``.
+        """
+        named = [*self.inputs, *self.groups, *(c for c in ("rung", "se") if c in self.frame)]
+        return self.frame[named].assign(observed=self.frame["response"])
+
     def levels(self, group: str) -> list[str]:
         """Return the sorted labels of a grouping column.
 

@@ -25,7 +25,8 @@ def main() -> int:
     runs = ladder.tuned("fit")
     print("the target runs, from all runs of the fit split")
     fit, answer = foretell(runs, ladder.tuned("target"))
-    cost = runs.frame["N"] * runs.frame["D"] / (runs.frame["N"] * runs.frame["D"]).max()
+    cost = runs.frame["N"] * runs.frame["D"]
+    cost = cost / cost.max()
     print("\nthe dearest runs of the fit split, from those at most an eighth as dear")
     foretell(runs.select(cost <= CHEAP), runs.select(cost > DEAR))
     if len(sys.argv) > 1:
@@ -40,8 +41,7 @@ def foretell(runs: bs.Runs, larger: bs.Runs) -> tuple[bs.Fit, bs.Forecast]:
     print(fit, fit.diagnostics)
     for finding in fit.warnings:
         print(f"{finding.severity}: {finding.message}")
-    points = larger.frame[["N", "D", "recipe", "rung", "response"]]
-    answer = bs.forecast(fit, points.rename(columns={"response": "observed"}), seed=SEED)
+    answer = bs.forecast(fit, larger.points(), seed=SEED)
     text.show_forecast(answer)
     return fit, answer
 

@@ -12,7 +12,7 @@ import pandas as pd
 from bayes_scaling import datasets
 
 from . import probes, sweep
-from .train import CONTEXT
+from .train import CONTEXT, Setting, text
 
 PACKAGE = Path(__file__).parents[2] / "bayes_scaling" / "runs" / "ladder"
 HASH_DIGITS = 12
@@ -35,8 +35,6 @@ def write(results: Path, folder: Path = PACKAGE) -> None:
 
 def restore(results: Path) -> None:
     """Write the package's runs into `results`, so that a sweep adds to them."""
-    from .train import Setting
-
     ladder = datasets.ladder()
     curves = {run: rows.drop(columns="run") for run, rows in ladder.curves.groupby("run")}
     successes = {
@@ -106,8 +104,6 @@ def _curves(records: list[dict]) -> pd.DataFrame:
 
 
 def _probes(records: list[dict]) -> pd.DataFrame:
-    from .train import text
-
     chance = {name: probe.chance for name, probe in text().probes.items()}
     return pd.DataFrame(
         [

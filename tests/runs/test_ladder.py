@@ -123,9 +123,8 @@ def test_tuned_runs_are_ready_to_fit(ladder: datasets.Ladder) -> None:
 def test_a_pooled_fit_forecasts_the_targets(ladder: datasets.Ladder) -> None:
     fit = bs.ScalingModel(bs.models.chinchilla).fit(ladder.tuned("fit"), seed=0)
     assert [w.code for w in fit.warnings] == []
-    points = ladder.tuned("target").frame[["N", "D", "recipe", "rung", "response"]]
-    answer = bs.forecast(fit, points.rename(columns={"response": "observed"}))
-    checked = answer.check()
+    points = ladder.tuned("target").points()
+    checked = bs.forecast(fit, points).check()
     assert checked is not None
     assert checked["points"] == len(points) == 8
     assert checked["held_90"] >= 5 / 6 * len(points)

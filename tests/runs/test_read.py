@@ -129,6 +129,14 @@ def test_select_and_levels() -> None:
         runs.levels("seed")
 
 
+def test_runs_as_points_of_a_forecast() -> None:
+    source = table(recipe=list("bbaacc"), cell=list("xyxyxy"), other=range(6))
+    points = read_runs(source, group="recipe", rung="cell").points()
+    assert list(points) == ["N", "D", "recipe", "rung", "observed"]
+    assert points["observed"].tolist() == source["loss"].tolist()
+    assert list(read_runs(table()).points()) == ["N", "D", "observed"]
+
+
 def test_hash_follows_the_contents() -> None:
     assert read_runs(table()).sha256 == read_runs(table()).sha256
     changed = table(loss=[3.51, 3.22, 3.13, 2.84, 2.95, np.nextafter(2.57, 3)])
