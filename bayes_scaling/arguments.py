@@ -53,7 +53,9 @@ def read_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def make_model(law: str, pool: list[str] | None, noise: str, rung: str | None) -> ScalingModel:
+def make_model(
+    law: str, pool: list[str] | None, noise: str | None, rung: str | None
+) -> ScalingModel:
     """Make the model that the options describe."""
     from bayes_scaling import ScalingModel, find_law
 

@@ -82,7 +82,12 @@ Pool = Annotated[
     typer.Option("--pool", help="alpha=partial, complete or separate. May be repeated."),
 ]
 NoiseName = Annotated[
-    str, typer.Option("--noise", help="student-t or lognormal (log loss), or normal (raw loss).")
+    str | None,
+    typer.Option(
+        "--noise",
+        help="student-t or lognormal (on the log), student-t-raw or normal, upper-frontier or "
+        "lower-frontier; by default the law's own.",
+    ),
 ]
 Unit = Annotated[str, typer.Option("--unit", help="Unit of the loss.")]
 Embeddings = Annotated[
@@ -146,7 +151,7 @@ def check(
     replicate: Replicate = None,
     where: Where = None,
     pool: Pool = None,
-    noise: NoiseName = "student-t",
+    noise: NoiseName = None,
     unit: Unit = "nat/token",
     embeddings: Embeddings = None,
     flops: Flops = None,
@@ -204,7 +209,7 @@ def fit(
     replicate: Replicate = None,
     where: Where = None,
     pool: Pool = None,
-    noise: NoiseName = "student-t",
+    noise: NoiseName = None,
     unit: Unit = "nat/token",
     embeddings: Embeddings = None,
     flops: Flops = None,

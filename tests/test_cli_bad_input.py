@@ -139,7 +139,7 @@ TABLES = {
     "loss at zero": BadTable(
         with_cell("loss", 7, 0.0),
         "not-positive-response",
-        ("column 'loss'", "7)", "--noise normal"),
+        ("column 'loss'", "7)", "--noise student-t-raw"),
     ),
     "nothing left": BadTable(
         text(table()),
@@ -316,7 +316,7 @@ COMMANDS = {
         "fit named.csv -o out/fit.nc --group alpha", ("cannot be called 'alpha'", "rename")
     ),
     "unknown noise": Bad(
-        FIT + "--noise cauchy", ("no noise named 'cauchy'", "student-t, lognormal, normal")
+        FIT + "--noise cauchy", ("no noise named 'cauchy'", "student-t, lognormal, student-t-raw")
     ),
     "unknown device": Bad(FIT + "--device tpu", ("--device", "tpu", "cpu")),
     "no chains": Bad(FIT + "--chains 0", ("chains is 0", "at least 2")),

@@ -41,7 +41,8 @@ class Forecast:
         Dimensions ``sample`` and ``point``, in the unit of the response. One sample
         is one joint draw: its points share parameters, a new group and rung effects.
     extrapolation : DataFrame
-        Decades beyond the fitted range for each input, zero inside.
+        Decades beyond the fitted range for each input, zero inside; for inputs that are
+        not scales (fractions, dates), in widths of the fitted range.
     warnings : tuple of Finding
     counts_embeddings, flops
         How N and FLOPs are counted, where the user said so with the table.
@@ -221,13 +222,13 @@ def _value(value: Any) -> Any:
 
 def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
     found = []
-    for name, meaning in fit.law.inputs.items():
+    for name, declared in fit.law.inputs.items():
         if name not in table:
-            found.append(f"points lack {name} ({meaning.meaning}); law {fit.law.name} needs it")
+            found.append(f"points lack {name} ({declared.meaning}); law {fit.law.name} needs it")
             continue
-        bad = table[name][~(_finite(table[name]) > 0)]
+        bad = table[name][~declared.valid(_finite(table[name]))]
         if len(bad):
-            found.append(f"{name} must be a positive number, got {_few(bad)}; write for example 7B")
+            found.append(f"{name} must be {declared.expected}, got {_few(bad)}; write such as 7B")
     if "se" in table:
         bad = table["se"][~(_finite(table["se"]) >= 0)]
         if len(bad):
@@ -303,8 +304,8 @@ def _centre(
             new = rng.normal(size=len(z)) * _flat(fit, f"{p}_sd_{c}")
             z = z + _by_label(_flat(fit, f"{p}_effect_{c}"), new, _codes(fit, c, table))
         values[p] = link.to_support(jnp.asarray(z))
-    inputs = {k: jnp.asarray(table[k].to_numpy() / fit.spec.references[k]) for k in law.inputs}
-    mean = law.mean(inputs, values)
+    inputs = {k: jnp.asarray(table[k].to_numpy()) for k in law.inputs}
+    mean = law.mean(law.centre(inputs, fit.spec.references), values)
     scaled = np.asarray(structure.noise.to_scale(mean))
     return np.broadcast_to(scaled, (scaled.shape[0], len(table)))
 
@@ -328,14 +329,10 @@ def _deviations(
 ) -> Float[np.ndarray, "sample point"]:
     """What one more run adds to the mean: its rung's effect and noise."""
     noise = fit.structure.noise
-    sigma = _flat(fit, "sigma")[:, None]
+    values = {name: _flat(fit, name)[:, None] for name in noise.parameters}
     se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
-    spread = np.asarray(noise.spread(jnp.asarray(sigma), se, jnp.asarray(centre)))
-    if noise.robust:
-        unit = rng.standard_t(_flat(fit, "nu")[:, None], size=centre.shape)
-    else:
-        unit = rng.normal(size=centre.shape)
-    total = spread * unit
+    spread = noise.spread(jnp.asarray(values["sigma"]), se, jnp.asarray(centre))
+    total = noise.draw(rng, np.broadcast_to(np.asarray(spread), centre.shape), values)
     if fit.structure.rungs:
         rungs = _rungs(fit, table)
         effect, sd = _flat(fit, "rung_effect"), _flat(fit, "rung_sd")
@@ -371,8 +368,11 @@ def _rungs(fit: Fit, table: pd.DataFrame) -> list[str]:
 def _extrapolation(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name, (low, high) in fit.spec.ranges.items():
-        x = np.log10(table[name].to_numpy())
-        beyond = np.maximum(x - np.log10(high), np.log10(low) - x)
+        x = table[name].to_numpy()
+        if fit.law.inputs[name].on_log:
+            beyond = np.maximum(np.log10(x) - np.log10(high), np.log10(low) - np.log10(x))
+        else:
+            beyond = np.maximum(x - high, low - x) / ((high - low) or 1.0)
         # a nominal size written with three digits is not outside
         columns[name] = np.where(beyond > 1e-3, beyond, 0.0)
     return pd.DataFrame(columns)
@@ -383,12 +383,16 @@ def _warnings(fit: Fit, extrapolation: pd.DataFrame) -> tuple[Finding, ...]:
     farthest = extrapolation.max(axis=1)
     if (farthest > FAR).any():
         worst = int(farthest.argmax())
-        where = ", ".join(f"{d:.1f} in {n}" for n, d in extrapolation.loc[worst].items() if d > 0)
+        where = ", ".join(
+            f"{d:.1f} {'decades' if fit.law.inputs[str(n)].on_log else 'range widths'} in {n}"
+            for n, d in extrapolation.loc[worst].items()
+            if d > 0
+        )
         found.append(
             Finding(
                 "far-outside",
                 "warning",
-                f"point {worst + 1} lies {where} decades beyond the fitted runs; the interval "
+                f"point {worst + 1} lies {where} beyond the fitted runs; the interval "
                 f"holds if law {fit.law.name} holds there, which no run has shown",
             )
         )

@@ -3,14 +3,17 @@
 from bayes_scaling import jax_setup as jax_setup  # first: it sets the precision
 
 from .citations import CITATIONS, Citation
-from .law import Derived, Input, Law, Parameter, Variant, law
+from .declare import Derived, Input, Parameter, Variant
+from .law import Law, law
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
-from .response import Loss
+from .response import Frontier, Gap, Loss, Response, Score
 
 __all__ = [
     "CITATIONS",
     "Citation",
     "Derived",
+    "Frontier",
+    "Gap",
     "Input",
     "Law",
     "LogNormal",
@@ -19,7 +22,9 @@ __all__ = [
     "Normal",
     "Parameter",
     "Prior",
+    "Response",
     "ResponseScale",
+    "Score",
     "Variant",
     "law",
 ]

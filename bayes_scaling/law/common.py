@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from .law import Derived, Parameter
-from .priors import LogitNormal, LogNormal
+from .declare import Derived, Parameter
+from .priors import LogitNormal, LogNormal, Normal
 
 Level = Annotated[
     Array,
@@ -20,6 +20,21 @@ Level = Annotated[
 Reducible = Annotated[
     Array,
     Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes", group_sd=0.2),
+]
+SignedLevel = Annotated[
+    Array,
+    Parameter(
+        Normal(0.0, 1.0, scale="spread", origin="median"),
+        "loss at the reference",
+        "nat/token",
+        varies=True,
+    ),
+]
+Amplitude = Annotated[
+    Array,
+    Parameter(
+        LogNormal(0.5, 1.0, scale="spread"), "part of the loss that scale removes", "nat/token"
+    ),
 ]
 ShareN = Annotated[
     Array,

@@ -19,82 +19,8 @@ from jax import Array
 from bayes_scaling.errors import LawError, UsageError
 
 from .citations import CITATIONS
-from .priors import Prior
-from .response import Loss
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Input:
-    """A quantity that the user sets before a run, positive.
-
-    Attributes
-    ----------
-    meaning, unit : str
-        For the documentation, axes and messages.
-    """
-
-    meaning: str
-    unit: str
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A quantity that the data inform.
-
-    Attributes
-    ----------
-    prior : Prior
-    meaning, unit : str
-    varies : bool
-        Whether it may differ between groups of runs; pooled partially by default.
-    group_sd : float
-        Scale of the half-normal prior on the standard deviation between groups,
-        on the unconstrained scale.
-    """
-
-    prior: Prior
-    meaning: str
-    unit: str = ""
-    varies: bool = False
-    group_sd: float = 0.3
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A quantity computed from parameters and reference points, such as a published coefficient.
-
-    Attributes
-    ----------
-    name, meaning, unit : str
-    value : callable
-        ``value(references, parameters)``, both mappings from names to arrays.
-    """
-
-    name: str
-    value: Callable[[Values, Values], Any]
-    meaning: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A named special case of a law: parameters tied to others or fixed.
-
-    Attributes
-    ----------
-    meaning, citation : str
-    tie : mapping of str to str
-        Parameter to the parameter that it equals.
-    fix : mapping of str to float
-        Parameter to its constant value.
-    """
-
-    meaning: str
-    citation: str = ""
-    tie: Mapping[str, str] = field(default_factory=dict)
-    fix: Mapping[str, float] = field(default_factory=dict)
+from .declare import Derived, Input, Parameter, Values, Variant
+from .response import Response
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +38,7 @@ class Law:
     inputs : mapping of str to Input
     parameters : mapping of str to Parameter
         Free parameters, without the tied and fixed ones.
-    response : Loss
+    response : Response
     citation : str
         Key into `CITATIONS` of the paper whose formula this is.
     references : tuple of str
@@ -128,13 +54,20 @@ class Law:
     variants : mapping of str to Variant
     formula : str
         First line of the docstring.
+    explanation : str
+        The rest of the docstring.
+    tried_on : tuple of str
+        Public data that the law has been fitted to in this project's case studies.
+    open : str
+        Name of the input that stands for any number of columns (``*name`` in the
+        signature), or "". Such a law is fitted through `over`.
     """
 
     name: str
     function: Callable[..., Array]
     inputs: Mapping[str, Input]
     parameters: Mapping[str, Parameter]
-    response: Loss
+    response: Response
     citation: str
     references: tuple[str, ...]
     family: str
@@ -145,6 +78,9 @@ class Law:
     tied: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    explanation: str = ""
+    tried_on: tuple[str, ...] = ()
+    open: str = ""
 
     def expand(self, values: Values) -> dict[str, Any]:
         """Add tied and fixed parameters to the free ones."""
@@ -188,6 +124,23 @@ class Law:
             If the law has no variant of that name.
         """
         return _variant(self, name)
+
+    def over(self, *names: str) -> Law:
+        """Return an open law for named columns, the same object at every call.
+
+        Raises
+        ------
+        UsageError
+            If the law is not open, or the names repeat or clash.
+        """
+        return _over(self, names)
+
+    def centre(self, inputs: Values, references: Values) -> dict[str, Any]:
+        """Inputs as the law's function takes them: relative to their references."""
+        return {
+            k: inputs[k] / references[k] if v.centring == "ratio" else inputs[k] - references[k]
+            for k, v in self.inputs.items()
+        }
 
     def tie(self, name: str, to: str) -> Law:
         """Return the law with parameter `name` equal to parameter `to`."""
@@ -236,6 +189,44 @@ def _variant(law: Law, name: str) -> Law:
 
 
 @functools.cache
+def _over(law: Law, names: tuple[str, ...]) -> Law:
+    if not law.open:
+        raise UsageError(f"law {law.name} takes the inputs {', '.join(law.inputs)} and no others")
+    fixed_inputs = [k for k in law.inputs if k != law.open]
+    if len(names) < 2 or len({*names, *fixed_inputs}) < len(names) + len(fixed_inputs):
+        raise UsageError(
+            f"law {law.name} needs two or more different names for {law.open}, such as "
+            f"{law.name}:web,books,code; '{','.join(names)}' came"
+        )
+    each = [p for p, declared in law.parameters.items() if declared.each]
+
+    def function(*inputs: Array, **values: Array) -> Array:
+        gathered = {p: tuple(values.pop(f"{p}_{n}") for n in names) for p in each}
+        return law.function(*inputs, **values, **gathered)
+
+    parameters: dict[str, Parameter] = {}
+    for p, declared in law.parameters.items():
+        if p in each:
+            parameters |= {f"{p}_{n}": _named(declared, n) for n in names}
+        else:
+            parameters[p] = declared
+    inputs = {k: law.inputs[k] for k in fixed_inputs}
+    return replace(
+        law,
+        name=f"{law.name}:{','.join(names)}",
+        function=function,
+        inputs=MappingProxyType(inputs | {n: _named(law.inputs[law.open], n) for n in names}),
+        parameters=MappingProxyType(parameters),
+        variants=MappingProxyType({}),
+        open="",
+    )
+
+
+def _named[T: (Input, Parameter)](declared: T, name: str) -> T:
+    return replace(declared, meaning=f"{declared.meaning} {name}")
+
+
+@functools.cache
 def _tied(law: Law, name: str, to: str) -> Law:
     return law._restrict(f"{law.name}[{name}={to}]", {name: to}, {})
 
@@ -247,19 +238,21 @@ def _fixed(law: Law, name: str, value: float) -> Law:
 
 def law(
     *,
-    response: Loss,
+    response: Response,
     citation: str,
     family: str,
     references: tuple[str, ...] = (),
     derived: tuple[Derived, ...] = (),
     shear: Callable[[Values], Mapping[str, Any]] | None = None,
     variants: Mapping[str, Variant] | None = None,
+    tried_on: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Array]], Law]:
     """Declare a law from the signature of its mean function.
 
     Positional arguments are inputs, annotated ``Annotated[Array, Input(...)]``;
     keyword-only arguments are parameters, annotated ``Annotated[Array,
-    Parameter(...)]``. The first line of the docstring is the formula.
+    Parameter(...)]``. A ``*name`` input stands for any number of columns. The first
+    line of the docstring is the formula, the rest its explanation.
 
     Raises
     ------
@@ -270,7 +263,7 @@ def law(
 
     def declare(function: Callable[..., Array]) -> Law:
         where = f"law {function.__name__} ({inspect.getsourcefile(function) or 'unknown file'})"
-        inputs, parameters = _read_signature(function, where)
+        inputs, parameters, open_input = _read_signature(function, where)
         for key in (citation, *references, *(v.citation for v in (variants or {}).values())):
             if key and key not in CITATIONS:
                 raise LawError(
@@ -293,6 +286,9 @@ def law(
             shear=shear,
             variants=MappingProxyType(dict(variants or {})),
             source=inspect.getsourcefile(function) or "",
+            explanation="\n".join(doc.splitlines()[1:]).strip(),
+            tried_on=tried_on,
+            open=open_input,
         )
         for name in made.variants:
             try:
@@ -306,10 +302,11 @@ def law(
 
 def _read_signature(
     function: Callable[..., Array], where: str
-) -> tuple[dict[str, Input], dict[str, Parameter]]:
+) -> tuple[dict[str, Input], dict[str, Parameter], str]:
     hints = get_type_hints(function, include_extras=True)
     inputs: dict[str, Input] = {}
     parameters: dict[str, Parameter] = {}
+    open_input = ""
     for name, argument in inspect.signature(function).parameters.items():
         is_parameter = argument.kind is inspect.Parameter.KEYWORD_ONLY
         wanted = Parameter if is_parameter else Input
@@ -325,6 +322,8 @@ def _read_signature(
             parameters[name] = note
         else:
             inputs[name] = note
+        if argument.kind is inspect.Parameter.VAR_POSITIONAL:
+            open_input = name
     if not inputs or not parameters:
         raise LawError(f"{where}: a law needs an input and a keyword-only parameter")
-    return inputs, parameters
+    return inputs, parameters, open_input

@@ -1,27 +1,66 @@
 """The pieces that laws are composed of.
 
-Inputs arrive as ratios ``x / x0`` to a reference point, so that every piece is
-one at the reference and its size there is a parameter of its own.
+Inputs arrive as ratios ``x / x0`` to a reference point unless a piece says otherwise,
+so that a piece is one at the reference and its size there is a parameter of its own.
+Pieces broadcast: shapes are those of runs, perhaps with draws in front.
 """
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.nn import softplus
+from jax.scipy.special import log_ndtr
 from jaxtyping import Float
 
+from .roots import increasing_root
 
-def power(x: Float[Array, "*runs"], exponent: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+Runs = Float[Array, "*runs"]
+
+# -- powers -------------------------------------------------------------------
+
+
+def power(x: Runs, exponent: Runs) -> Runs:
     """Return the decaying power ``x ** -exponent``; one at the reference ``x = 1``."""
     return jnp.exp(-exponent * jnp.log(x))
 
 
-def coupled(
-    first: Float[Array, "*runs"],
-    second: Float[Array, "*runs"],
-    share: Float[Array, "*runs"],
-    coupling: Float[Array, "*runs"] | float = 1.0,
-) -> Float[Array, "*runs"]:
+def product(*terms: tuple[Runs, Runs]) -> Runs:
+    """Power of several inputs at once, ``prod x_j ** -exponent_j``.
+
+    Where the inputs grow in proportion only the sum of the exponents is identified.
+    """
+    return jnp.exp(-sum(exponent * jnp.log(x) for x, exponent in terms))
+
+
+def drifting(x: Runs, exponent: Runs, drift: Runs) -> Runs:
+    """Return an exponent that itself is a power of an input: ``exponent * x ** drift``."""
+    return exponent * jnp.exp(drift * jnp.log(x))
+
+
+def box_cox(x: Runs, curvature: Runs) -> Runs:
+    """Centred power ``(x ** k - 1) / k`` of a ratio, which is ``log x`` at ``k = 0``."""
+    log_x, k = jnp.log(x), jnp.asarray(curvature)
+    small = jnp.abs(k * log_x) < 1e-4
+    safe = jnp.where(small, 1.0, k)
+    series = log_x * (1.0 + 0.5 * k * log_x + (k * log_x) ** 2 / 6.0)
+    return jnp.where(small, series, jnp.expm1(safe * log_x) / safe)
+
+
+def shift(x: Runs, by: Runs) -> Runs:
+    """Move a ratio away from zero and scale it back to one: ``(x + by) / (1 + by)``.
+
+    ``by`` is in units of the reference and positive; x may be zero.
+    """
+    return (x + by) / (1.0 + by)
+
+
+# -- sums and floors ----------------------------------------------------------
+
+
+def coupled(first: Runs, second: Runs, share: Runs, coupling: Runs | float = 1.0) -> Runs:
     """Soft sum of two decaying terms that are one at the reference.
 
     ``(share * first**(1/k) + (1 - share) * second**(1/k)) ** k`` with coupling
@@ -41,11 +80,7 @@ def coupled(
     return jnp.exp(jnp.asarray(coupling) * log_sum)
 
 
-def above_floor(
-    level: Float[Array, "*runs"],
-    reducible: Float[Array, "*runs"],
-    decay: Float[Array, "*runs"],
-) -> Float[Array, "*runs"]:
+def above_floor(level: Runs, reducible: Runs, decay: Runs) -> Runs:
     """Put a decaying term on a floor: ``level * (1 - reducible + reducible * decay)``.
 
     Parameters
@@ -58,3 +93,203 @@ def above_floor(
         Decaying term, one at the reference.
     """
     return level * (1.0 - reducible + reducible * decay)
+
+
+def moved(level: Runs, amplitude: Runs, decay: Runs) -> Runs:
+    """Move a response of either sign: ``level + amplitude * (decay - 1)``.
+
+    `above_floor` for responses that can be negative, such as normalised losses.
+    """
+    return level + amplitude * (decay - 1.0)
+
+
+def smooth_minimum(first: Runs, second: Runs, sharpness: Runs | float = 10.0) -> Runs:
+    """Minimum of two positive quantities without a kink.
+
+    ``(first**-k + second**-k) ** (-1/k)``; never above either, and at most a factor
+    ``2**(-1/k)`` below the smaller one.
+    """
+    k = jnp.asarray(sharpness)
+    return jnp.exp(-jnp.logaddexp(-k * jnp.log(first), -k * jnp.log(second)) / k)
+
+
+# -- saturation and regimes ---------------------------------------------------
+
+
+def saturating(ratio: Runs, steepness: Runs) -> Runs:
+    """Solve ``w / (1 - w)**steepness = ratio`` for the fraction w of the reducible range.
+
+    M4 of Alabdulmohsin et al. 2022, with ``w = (y - floor) / (ceiling - floor)`` and
+    ``ratio`` a power of the scale. At ``steepness = 0`` it is ``w = ratio`` (M2), as
+    long as that is below one; at 1 it is ``ratio / (1 + ratio)``.
+    """
+
+    def left(u: Runs, steepness: Runs, log_ratio: Runs) -> Runs:
+        return -softplus(-u) + steepness * softplus(u) - log_ratio
+
+    u = increasing_root(left, (steepness, jnp.log(ratio)), low=-800.0, high=800.0)
+    return jax.nn.sigmoid(u)
+
+
+def smooth_break(x: Runs, place: Runs, change: Runs, width: Runs) -> Runs:
+    """Change the exponent of a power by `change` around `place`; one at the reference.
+
+    ``((1 + (x/d)**(1/f)) / (1 + (1/d)**(1/f))) ** (-c f)`` of Caballero et al. 2022,
+    divided by its value at the reference. Far below d it is flat, far above it is
+    ``x ** -c`` times a constant. A width near 0 is a kink.
+    """
+    log_x, log_d = jnp.log(x), jnp.log(place)
+    return jnp.exp(-change * width * (softplus((log_x - log_d) / width) - softplus(-log_d / width)))
+
+
+def bump(x: Runs, place: Runs, width: Runs) -> Runs:
+    """Return a bump of height one at `place`, normal in ``log x`` with sd `width`."""
+    return jnp.exp(-0.5 * ((jnp.log(x) - jnp.log(place)) / width) ** 2)
+
+
+def rise(x: Runs, place: Runs, slope: Runs) -> Runs:
+    """Return a logistic curve in ``log x`` from 0 to 1, a half at `place`."""
+    return jax.nn.sigmoid(slope * (jnp.log(x) - jnp.log(place)))
+
+
+# -- effective resources ------------------------------------------------------
+
+
+def repeated(total: Runs, unique: Runs, worth: Runs) -> Runs:
+    """Amount of new data that repeated data are worth (Muennighoff et al. 2023, eq. 5).
+
+    ``unique * (1 + worth * (1 - exp(-repeats / worth)))`` with ``repeats = total /
+    unique - 1``, zero where less than one pass is made. A few repeats are as good as
+    new data; endless ones are worth ``worth`` times the unique data.
+    """
+    repeats = jnp.maximum(total / unique - 1.0, 0.0)
+    # less than one pass uses only what is seen
+    used = jnp.minimum(total, unique)
+    return used * (1.0 - worth * jnp.expm1(-repeats / worth))
+
+
+def harmed(effective: Runs, total: Runs, unique: Runs, harm: Runs) -> Runs:
+    """Lessen an effective amount of data by over-fitting: divide by ``1 + harm * repeats``."""
+    repeats = jnp.maximum(total / unique - 1.0, 0.0)
+    return effective / (1.0 + harm * repeats)
+
+
+def parallel_streams(streams: Runs, gain: Runs) -> Runs:
+    """Factor on the parameters of parallel streams, ``1 + gain * log P`` (Chen et al. 2025)."""
+    return 1.0 + gain * jnp.log(streams)
+
+
+def average_size(start: Runs, end: Runs, begins: Runs, stops: Runs, order: Runs) -> Runs:
+    """Power mean over training of a model's size that falls linearly (pruning) or grows.
+
+    Parameters
+    ----------
+    start, end : array
+        Sizes before and after the change, in one unit.
+    begins, stops : array
+        Fractions of the tokens at which the change begins and stops; equal for a jump.
+    order : array
+        Order of the mean: 1 is the average of Jin et al. 2025, 0 is excluded.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    log_start, log_end = jnp.log(start), jnp.log(end)
+    # relative to the start, so that no power of a size overflows
+    during = sum(
+        0.5 * w * jnp.exp(order * jnp.log1p(0.5 * (1.0 + x) * jnp.expm1(log_end - log_start)))
+        for x, w in zip(nodes, weights, strict=True)
+    )
+    mean = (
+        begins + (stops - begins) * during + (1.0 - stops) * jnp.exp(order * (log_end - log_start))
+    )
+    return jnp.exp(log_start + jnp.log(mean) / order)
+
+
+def pool_learning(passes: Runs, half_life: Runs, most: int = 64) -> Runs:
+    """Log of the samples seen, each pass through a pool worth less than the one before.
+
+    Sum over passes j = 1, 2, ... of ``0.5**((j - 1) / half_life) * log(n_j / n_(j-1))``
+    with ``n_j`` the samples seen by the end of pass j, in units of the pool
+    (Goyal et al. 2024): the exponent of a utility that halves every `half_life` passes.
+
+    Parameters
+    ----------
+    passes : array
+        Samples seen over size of the pool, above zero.
+    half_life : array
+        In passes.
+    most : int
+        Passes that are told apart; the utility of later ones is that of the last.
+    """
+    log_passes = jnp.log(passes)
+    j = jnp.arange(1, most)
+    edges = jnp.log(jnp.arange(1, most + 1))
+    shape = (..., None)
+    gained = jnp.clip(log_passes[shape], edges[:-1], edges[1:]) - edges[:-1]
+    # the last pass that is told apart goes on for ever
+    rest = jnp.maximum(log_passes - edges[-1], 0.0)
+    decay = jnp.exp(-jnp.log(2.0) * j / jnp.asarray(half_life)[shape])
+    last = jnp.exp(-jnp.log(2.0) * most / jnp.asarray(half_life))
+    return jnp.minimum(log_passes, 0.0) + jnp.sum(decay * gained, axis=-1) + last * rest
+
+
+def mixture_share(weight: Runs, lift: Runs, rise: Runs, fall: Runs) -> Runs:
+    """Share of a model that a task with sampling weight p gets: ``p + c1 p**c2 (1 - p)**c3``.
+
+    Fernandes et al. 2023: 0 at ``p = 0`` and 1 at ``p = 1`` whatever c1, c2 and c3.
+    """
+    inside = jnp.clip(weight, 1e-12, 1.0 - 1e-12)
+    bend = lift * jnp.exp(rise * jnp.log(inside) + fall * jnp.log1p(-inside))
+    return weight + jnp.where((weight > 0) & (weight < 1), bend, 0.0)
+
+
+def expert_saturation(experts: Runs, start: Runs, most: Runs) -> Runs:
+    """Effective number of experts of Clark et al. 2022, eq. 6.
+
+    ``1 / (1 / (E - 1 + 1 / (1/start - 1/most)) + 1 / most)``: `start` for a dense
+    model (E = 1), `most` for endless experts; ``most > start`` is needed.
+    """
+    inner = experts - 1.0 + 1.0 / (1.0 / start - 1.0 / most)
+    return 1.0 / (1.0 / inner + 1.0 / most)
+
+
+# -- precision ----------------------------------------------------------------
+
+
+def precision_share(bits: Runs, scale: Runs) -> Runs:
+    """Share of the parameters that count at a precision, ``1 - exp(-bits / scale)``."""
+    return -jnp.expm1(-bits / scale)
+
+
+def float_noise(
+    exponent_bits: Runs, mantissa_bits: Runs, block: Runs, delta: Runs, nu: Runs
+) -> Runs:
+    """Size of floating-point rounding: ``log2(B) / ((E + .5)**delta (M + .5)**nu)``.
+
+    Sun et al. 2025, with E exponent bits, M mantissa bits and B numbers that share a
+    scale; B above one.
+    """
+    return jnp.log2(block) * jnp.exp(
+        -delta * jnp.log(exponent_bits + 0.5) - nu * jnp.log(mantissa_bits + 0.5)
+    )
+
+
+# -- frontiers ----------------------------------------------------------------
+
+
+def stochastic_frontier(residual: Runs, sigma: Runs, excess: Runs) -> Runs:
+    """Log density of normal noise less a half-normal shortfall (Aigner et al. 1977).
+
+    Parameters
+    ----------
+    residual : array
+        Observed minus frontier; change its sign where runs lie above the frontier.
+    sigma : array
+        Sd of the noise.
+    excess : array
+        Scale of the half-normal shortfall.
+    """
+    total = jnp.hypot(sigma, excess)
+    standardised = residual / total
+    skew = -standardised * excess / sigma
+    normal = -0.5 * standardised**2 - 0.5 * jnp.log(2.0 * jnp.pi) - jnp.log(total)
+    return jnp.log(2.0) + normal + log_ndtr(skew)

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from numpyro.infer.util import potential_energy
 
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program.noise import NU_FLOOR, RUNG_SD
+from bayes_scaling.program.noise import EXCESS_MEDIAN, HALF_NORMAL_VARIANCE, NU_FLOOR, RUNG_SD
 from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure
 
@@ -168,7 +168,7 @@ class Coordinates:
     def update_scales(
         self, point: Point, covariance: Float[Array, "d d"], lin: Linearised
     ) -> Float[Array, " e"]:
-        """One step of expectation-maximisation of the scales; nu is left as it is."""
+        """One step of expectation-maximisation of the scales; nu stays."""
         sites = self._unravel_eta(point.eta)
         residual = self._residual(point, self._predict(point.t))
         fitted = jnp.sum(lin.precision * covariance)
@@ -179,7 +179,11 @@ class Coordinates:
             sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * self.data.scale)
         variance = (jnp.sum(lin.weights * residual**2) + fitted) / residual.size
         # below a millionth of the scale a noiseless table would run away
-        sites["sigma"] = 0.5 * jnp.log(jnp.maximum(variance, (1e-6 * self.data.scale) ** 2))
+        variance = jnp.maximum(variance, (1e-6 * self.data.scale) ** 2)
+        if "excess" in sites:  # half to each: the sampler finds the split
+            sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
+            variance = 0.5 * variance
+        sites["sigma"] = 0.5 * jnp.log(variance)
         second = point.t**2 + jnp.diag(covariance)
         for name, site in self.structure.sites().items():
             if site.kind == "group_sd":
@@ -224,6 +228,7 @@ class Coordinates:
         if self.n_rungs:
             rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
             rungs = self.structure.noise.rung_weights(point.u / rung_sd)
+        # relative to `_per_variance`, in which the noise has its own sigma
         return Weights(robust * (values["sigma"] / spread) ** 2, rungs)
 
     # -- pieces ------------------------------------------------------------
@@ -254,15 +259,22 @@ class Coordinates:
 
     def _noise_values(self, eta: Float[Array, " e"]) -> dict[str, Array]:
         sites = self._unravel_eta(eta)
-        values = {"sigma": jnp.exp(sites["sigma"])}
-        return values | {"nu": NU_FLOOR + jnp.exp(sites["nu"])} if "nu" in sites else values
+        floors = {"nu": NU_FLOOR}
+        return {k: floors.get(k, 0.0) + jnp.exp(sites[k]) for k in self.structure.noise.parameters}
+
+    def _per_variance(self, sites: Free) -> Float[Array, ""]:
+        """Precision of a run of weight one: of the noise, with what one side adds."""
+        variance = jnp.exp(2.0 * sites["sigma"])
+        if "excess" in sites:
+            variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
+        return 1.0 / variance
 
     def _conditional(
         self, eta: Float[Array, " e"], lin: Linearised
     ) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
         """Cholesky root C of the precision of t given eta, and C^-1 times its moment."""
         sites = self._unravel_eta(eta)
-        per_variance = jnp.exp(-2.0 * sites["sigma"])
+        per_variance = self._per_variance(sites)
         effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * eta[self._owner]), 0.0)
         precision = lin.precision * per_variance + lin.prior_precision + jnp.diag(effects)
         moment = lin.moment * per_variance + lin.prior_moment
@@ -277,7 +289,7 @@ class Coordinates:
         self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised
     ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
         sites = self._unravel_eta(eta)
-        per_variance = jnp.exp(-2.0 * sites["sigma"])
+        per_variance = self._per_variance(sites)
         variance = 1.0 / self._rung_precision(sites, lin)
         residual = self._by_rung(lin.weights * (self._observed() - self._predict(t)))
         return variance * per_variance * residual, jnp.sqrt(variance)
@@ -285,7 +297,7 @@ class Coordinates:
     def _rung_precision(self, sites: Free, lin: Linearised) -> Float[Array, " rungs"]:
         """Precision of the rung effects given centres, effects and scales."""
         prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
-        return prior + lin.rung_weight * jnp.exp(-2.0 * sites["sigma"])
+        return prior + lin.rung_weight * self._per_variance(sites)
 
     def _by_rung(self, rows: Float[Array, "runs *k"]) -> Float[Array, "rungs *k"]:
         return jax.ops.segment_sum(rows, self.data.rung, self.structure.rungs)
@@ -306,6 +318,8 @@ def _start(structure: Structure, data: Data) -> Free:
             start[name] = jnp.log(0.02 * data.scale)
         elif name == "nu":
             start[name] = jnp.log(jnp.asarray(3.0))
+        elif name == "excess":
+            start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
         elif name == "rung_sd":
             start[name] = jnp.log(0.01 * data.scale)
     return start | {k: start[k] + s for k, s in _shifts(structure, start).items()}

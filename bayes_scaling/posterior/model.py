@@ -37,8 +37,10 @@ class ScalingModel:
         Parameter to ``"complete"`` (one value), ``"partial"`` (group values around a
         centre) or ``"separate"``, or to a mapping from grouping column to one of
         these. By default parameters that the law lets vary are partial.
-    noise : {"student-t", "lognormal", "normal"}
-        Student-t or normal on the log loss, or normal on the raw loss.
+    noise : str, optional
+        Student-t or normal on the log of the response ("student-t", "lognormal") or on
+        the response itself ("student-t-raw", "normal"), or a frontier that runs fall
+        short of ("upper-frontier", "lower-frontier"); by default the law's own.
     rung : bool, optional
         Whether runs of one rung share a deviation; by default where recipes (or
         seeds) are crossed with at least three rungs.
@@ -51,7 +53,7 @@ class ScalingModel:
         law: Law,
         *,
         pool: Pool | None = None,
-        noise: str = "student-t",
+        noise: str | None = None,
         rung: bool | None = None,
         priors: Mapping[str, Prior] | None = None,
     ):

@@ -37,7 +37,7 @@ class Spec:
     labels : dict of str to list of str
         Level labels of each grouping column, and of ``"rung"`` where its effect is on.
     references : dict of str to float
-        Geometric mean of each input over the fitted runs.
+        Where each input is centred, by default its geometric mean over the fitted runs.
     ranges : dict of str to (float, float)
         Smallest and largest fitted value of each input.
     response_scale : dict of str to float
@@ -83,7 +83,7 @@ def build_spec(
     runs: Runs,
     *,
     pool: Pool | None = None,
-    noise: str = "student-t",
+    noise: str | None = None,
     rung: bool | None = None,
     priors: Mapping[str, Prior] | None = None,
 ) -> Spec:
@@ -98,7 +98,8 @@ def build_spec(
         Parameter to pooling, or to a mapping from grouping column to pooling.
         By default parameters that vary are pooled partially over every grouping
         column and the others completely.
-    noise : str
+    noise : str, optional
+        By default that of the law's response.
     rung : bool, optional
         Whether runs of one rung share a deviation; by default where at least
         three rungs hold runs of several groups, or several seeds.
@@ -112,7 +113,7 @@ def build_spec(
     TableError
         If the responses cannot be used with the noise.
     """
-    chosen = noise_named(noise)
+    chosen = noise_named(noise or law.response.noise)
     response = runs.frame["response"].to_numpy()
     if chosen.on_log and (response <= 0).any():
         raise TableError([_not_positive(runs)])
@@ -127,9 +128,9 @@ def build_spec(
     return Spec(
         law=law.name,
         pool=_pooling(law, runs.groups, pool or {}),
-        noise=noise,
+        noise=chosen.name,
         labels=labels,
-        references={k: float(np.exp(np.log(v).mean())) for k, v in inputs.items()},
+        references=references(law, inputs),
         ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
         response_scale=dict(scale._asdict()),
         prior_loc={p: loc for p, (loc, _) in resolved.items()},
@@ -137,6 +138,22 @@ def build_spec(
         scale=1.0 if chosen.on_log else scale.spread,
         prior_text={p: str(prior[p]) for p in law.parameters},
     )
+
+
+def references(law: Law, inputs: Mapping[str, Float[np.ndarray, " runs"]]) -> dict[str, float]:
+    """Return where each input is centred: from the fitted runs unless the law fixes it."""
+    found: dict[str, float] = {}
+    shared = {k: v.reference for k, v in law.inputs.items() if isinstance(v.reference, str)}
+    for name, declared in law.inputs.items():
+        values = inputs[name]
+        if isinstance(declared.reference, int | float):
+            found[name] = float(declared.reference)
+        elif declared.centring == "difference":
+            found[name] = float(values.mean())
+        elif name not in shared:
+            positive = values[values > 0]
+            found[name] = float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
+    return {k: found[shared.get(k, k)] for k in law.inputs}
 
 
 def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
@@ -147,7 +164,12 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     if "rung" in spec.labels:
         rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
     return Data(
-        inputs={k: jnp.asarray(frame[k].to_numpy() / spec.references[k]) for k in law.inputs},
+        inputs={
+            k: jnp.asarray(v)
+            for k, v in law.centre(
+                {k: frame[k].to_numpy() for k in law.inputs}, spec.references
+            ).items()
+        },
         response=jnp.asarray(frame["response"].to_numpy()),
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
@@ -175,7 +197,7 @@ def label_rung(inputs: Mapping[str, float]) -> str:
 
 def _check_names(law: Law, groups: tuple[str, ...]) -> None:
     """Grouping columns become dimensions beside the program's own names."""
-    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "rung_sd",
+    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "excess", "rung_sd",
            "chain", "draw", "sample", "point", "observed"}  # fmt: skip
     for name in groups:
         if name in own:
@@ -269,6 +291,7 @@ def _not_positive(runs: Runs) -> Finding:
         "not-positive-response",
         "error",
         f"column '{runs.response}' has {len(bad)} values that are not positive (rows {shown}); "
-        f"noise on the log scale needs positive losses: use noise='normal' (--noise normal) and a "
+        f"noise on the log scale needs positive responses: use noise='student-t-raw' "
+        f"(--noise student-t-raw) and a "
         f"prior on the whole line for parameters that set the level, or drop those rows",
     )

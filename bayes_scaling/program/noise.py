@@ -1,15 +1,19 @@
-"""How a loss is observed around its mean: the likelihoods.
+"""How a response is observed around its mean: the likelihoods.
 
-Each noise works on a scale of its own (the log or the raw loss), where the
-shared rung effect and a scale ``sigma`` are added to the law's mean.
+Each noise works on a scale of its own (the logarithm or the raw response), where
+the shared rung effect and a scale ``sigma`` are added to the law's mean.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
@@ -17,30 +21,41 @@ from jaxtyping import Float
 from numpyro.distributions import constraints, transforms
 
 from bayes_scaling.errors import UsageError
+from bayes_scaling.law.terms import stochastic_frontier
 
 NU_FLOOR = 2.0  # below it a new run's predictive has no variance to report
 NU_SHAPE, NU_RATE = 2.0, 0.1
 SIGMA_MEDIAN, SIGMA_SD = 0.01, 1.0  # of the scale; sd of the logarithm
 RUNG_SD = 0.02  # of the scale
+EXCESS_MEDIAN, EXCESS_SD = 0.1, 1.0  # of the scale; sd of the logarithm
+HALF_NORMAL_VARIANCE = 1.0 - 2.0 / math.pi
 RUNG_NU = 3.0  # one bad rung (too few steps, a bad batch size) must not widen all others
 
 
 @dataclass(frozen=True)
 class Noise:
-    """A likelihood of the loss.
+    """A likelihood of the response.
 
     Attributes
     ----------
     name : str
     on_log : bool
-        Whether it works on the logarithm of the loss.
+        Whether it works on the logarithm of the response.
     robust : bool
         Student-t with learned degrees of freedom instead of normal.
+    side : {-1, 0, 1}
+        Where runs fall short of a frontier: below the law (-1) or above it (1).
     """
 
-    name: Literal["student-t", "lognormal", "normal"]
+    name: str
     on_log: bool
     robust: bool
+    side: int = 0
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that `sample_parameters` samples."""
+        return ("sigma", *(("nu",) if self.robust else ()), *(("excess",) if self.side else ()))
 
     def to_scale(self, mean: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
         """Carry a mean loss to the scale of the noise."""
@@ -62,13 +77,16 @@ class Noise:
         return jnp.hypot(sigma, se * jnp.exp(-centre) if self.on_log else se)
 
     def sample_parameters(self, scale: Float[Array, ""]) -> dict[str, Array]:
-        """Sample ``sigma`` (and ``nu``) inside a NumPyro program."""
+        """Sample ``sigma`` (and ``nu`` or ``excess``) inside a NumPyro program."""
         location = jnp.log(SIGMA_MEDIAN * scale)
         values = {"sigma": numpyro.sample("sigma", dist.LogNormal(location, SIGMA_SD))}
         if self.robust:
             above_floor = transforms.AffineTransform(NU_FLOOR, 1.0, domain=constraints.positive)
             tail = dist.TransformedDistribution(dist.Gamma(NU_SHAPE, NU_RATE), above_floor)
             values["nu"] = numpyro.sample("nu", tail)
+        if self.side:
+            location = jnp.log(EXCESS_MEDIAN * scale)
+            values["excess"] = numpyro.sample("excess", dist.LogNormal(location, EXCESS_SD))
         return values
 
     def distribution(
@@ -78,14 +96,30 @@ class Noise:
         values: dict[str, Array],
     ) -> dist.Distribution:
         """Distribution of the loss itself, given centre and spread on the noise's scale."""
-        around = (
-            dist.StudentT(values["nu"], centre, spread)
-            if self.robust
-            else dist.Normal(centre, spread)
-        )
+        around: dist.Distribution
+        if self.side:
+            around = FrontierNoise(centre, spread, values["excess"], self.side)
+        elif self.robust:
+            around = dist.StudentT(values["nu"], centre, spread)
+        else:
+            around = dist.Normal(centre, spread)
         if not self.on_log:
             return around
         return dist.TransformedDistribution(around, transforms.ExpTransform())
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        spread: Float[np.ndarray, "*runs"],
+        values: Mapping[str, Float[np.ndarray, "*#runs"]],
+    ) -> Float[np.ndarray, "*runs"]:
+        """Draw what one run adds to the centre, on the scale of the noise."""
+        if self.robust:
+            return spread * rng.standard_t(values["nu"], size=spread.shape)
+        drawn = spread * rng.normal(size=spread.shape)
+        if self.side:
+            drawn += self.side * values["excess"] * np.abs(rng.normal(size=spread.shape))
+        return drawn
 
     def rung_distribution(self, rung_sd: Float[Array, ""]) -> dist.Distribution:
         """Distribution of the deviation that runs of one rung share."""
@@ -109,10 +143,40 @@ class Noise:
         return (nu + 1.0) / (nu + standardised**2)
 
 
+class FrontierNoise(dist.Distribution):
+    """Normal noise and a half-normal shortfall on one side of a frontier."""
+
+    arg_constraints: ClassVar = {
+        "centre": constraints.real,
+        "sigma": constraints.positive,
+        "excess": constraints.positive,
+    }
+    support = constraints.real
+
+    def __init__(self, centre: Array, sigma: Array, excess: Array, side: int):
+        self.centre, self.sigma, self.excess, self.side = centre, sigma, excess, side
+        shape = jnp.broadcast_shapes(jnp.shape(centre), jnp.shape(sigma), jnp.shape(excess))
+        super().__init__(batch_shape=shape)
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw responses on the scale of the noise."""
+        shape = sample_shape + self.batch_shape
+        key_noise, key_excess = jax.random.split(key)
+        short = self.excess * jnp.abs(jax.random.normal(key_excess, shape))
+        return self.centre + self.sigma * jax.random.normal(key_noise, shape) + self.side * short
+
+    def log_prob(self, value: Array) -> Array:
+        """Log density, the shortfall integrated out."""
+        return stochastic_frontier(-self.side * (value - self.centre), self.sigma, self.excess)
+
+
 NOISES = {
     "student-t": Noise("student-t", on_log=True, robust=True),
     "lognormal": Noise("lognormal", on_log=True, robust=False),
+    "student-t-raw": Noise("student-t-raw", on_log=False, robust=True),
     "normal": Noise("normal", on_log=False, robust=False),
+    "upper-frontier": Noise("upper-frontier", on_log=True, robust=False, side=-1),
+    "lower-frontier": Noise("lower-frontier", on_log=True, robust=False, side=1),
 }
 
 

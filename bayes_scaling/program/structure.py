@@ -82,9 +82,7 @@ class Structure:
             for c in self.columns_of(p, "partial"):
                 found[f"{p}_sd_{c}"] = Site("group_sd", p)
                 found[f"{p}_effect_{c}"] = Site("effect", p, (c,), (sizes[c],))
-        found["sigma"] = Site("noise", "")
-        if self.noise.robust:
-            found["nu"] = Site("noise", "")
+        found |= {name: Site("noise", "") for name in self.noise.parameters}
         if self.rungs:
             found["rung_sd"] = Site("rung_sd", "")
             found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
@@ -97,7 +95,7 @@ class Data(NamedTuple):
     Attributes
     ----------
     inputs : dict of (runs,) arrays
-        Inputs divided by their references.
+        Inputs relative to their references.
     response : (runs,) array
     levels : dict of (runs,) int arrays
         Level of each run in each grouping column.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from bayes_scaling.errors import Finding
 from .table import Runs
 
 if TYPE_CHECKING:
-    from bayes_scaling.law import Law
+    from bayes_scaling.law import Input, Law
 
 Floats = NDArray[np.float64]
 
@@ -51,14 +51,15 @@ def check_runs(runs: Runs, law: Law) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Errors: ``missing-input``, ``few-scales`` (an input with one value) and
-        ``fewer-rows-than-parameters``. Warnings: ``few-scales`` (two values) and
-        ``collinear-inputs``. Info: ``narrow-range``.
+        Errors: ``missing-input``, ``outside-domain``, ``few-scales`` (a scale with one
+        value) and ``fewer-rows-than-parameters``. Warnings: ``few-scales`` (two values,
+        or one of an input that is no scale) and ``collinear-inputs``. Info: ``narrow-range``.
     """
     found = list(_missing_inputs(runs, law))
     present = [name for name in law.inputs if name in runs.inputs]
     for name in present:
-        found.extend(_scales(runs, name))
+        found.extend(_outside_domain(runs, name, law.inputs[name]))
+        found.extend(_scales(runs, name, law.inputs[name]))
     if len(runs) < len(law.parameters):
         found.append(
             Finding(
@@ -69,7 +70,7 @@ def check_runs(runs: Runs, law: Law) -> list[Finding]:
                 "add runs, or fix or tie parameters",
             )
         )
-    found.extend(_collinear(runs, present))
+    found.extend(_collinear(runs, {k: law.inputs[k] for k in present}))
     return sorted(found, key=lambda f: ("error", "warning", "info").index(f.severity))
 
 
@@ -84,13 +85,29 @@ def _missing_inputs(runs: Runs, law: Law) -> Iterator[Finding]:
             )
 
 
-def _scales(runs: Runs, name: str) -> Iterator[Finding]:
+def _outside_domain(runs: Runs, name: str, declared: Input) -> Iterator[Finding]:
+    bad = ~declared.valid(runs.frame[name].to_numpy())
+    if bad.any():
+        values = runs.frame[name][bad].tolist()
+        shown = listing([f"{value:g}" for value in values])
+        yield Finding(
+            "outside-domain",
+            "error",
+            f"input {name} ({declared.meaning}) must be {declared.expected}; "
+            f"{name_rows(runs.frame['row'][bad].tolist())} hold {shown}: drop those rows or map "
+            f"another column with --input {name}=...",
+        )
+
+
+def _scales(runs: Runs, name: str, declared: Input) -> Iterator[Finding]:
     values = np.unique(runs.frame[name].to_numpy())
     shown = " and ".join(f"{value:g}" for value in values[:2])
     if len(values) == 1:
+        # an input that the law centres itself may well be the same in all runs
+        central = declared.on_log and declared.reference is None
         yield Finding(
             "few-scales",
-            "error",
+            "error" if central else "warning",
             f"input {name} has one value only ({shown}), so its exponent cannot be learned: "
             f"add runs at other values of {name}, or choose a law without {name}",
         )
@@ -103,7 +120,7 @@ def _scales(runs: Runs, name: str) -> Iterator[Finding]:
             f"shape of its curve: add runs at a third value of {name}",
         )
     low, high = values.min(initial=np.inf), values.max(initial=0.0)
-    if len(values) and high / low < _NARROW:
+    if declared.on_log and len(values) and low > 0 and high / low < _NARROW:
         yield Finding(
             "narrow-range",
             "info",
@@ -112,18 +129,40 @@ def _scales(runs: Runs, name: str) -> Iterator[Finding]:
         )
 
 
-def _collinear(runs: Runs, names: Sequence[str]) -> Iterator[Finding]:
-    logs = {name: np.log(runs.frame[name].to_numpy()) for name in names}
-    moving = [name for name in names if len(runs) and np.ptp(logs[name]) > 0]
+def _collinear(runs: Runs, inputs: Mapping[str, Input]) -> Iterator[Finding]:
+    """Inputs that others determine: two in proportion, or one by several."""
+    axes = {}
+    for name, declared in inputs.items():
+        values = runs.frame[name].to_numpy()
+        axes[name] = np.log(values) if declared.on_log and (values > 0).all() else values
+    called = {k: f"log {k}" if v.on_log else k for k, v in inputs.items()}
+    moving = [name for name in inputs if len(runs) and np.ptp(axes[name]) > 0]
+    paired = set()
     for a, b in combinations(moving, 2):
-        correlation = float(np.corrcoef(logs[a], logs[b])[0, 1])
+        correlation = float(np.corrcoef(axes[a], axes[b])[0, 1])
         if abs(correlation) > _COLLINEAR:
+            paired |= {a, b}
             yield Finding(
                 "collinear-inputs",
                 "warning",
-                f"log {a} and log {b} have correlation {correlation:.3f}, so their exponents "
-                f"cannot be told apart: add runs that change {a} at fixed {b}",
+                f"{called[a]} and {called[b]} have correlation {correlation:.3f}, so their "
+                f"exponents cannot be told apart: add runs that change {a} at fixed {b}",
             )
+    rest = [name for name in moving if name not in paired]
+    if len(rest) > 2 and len(runs) > 3 * len(rest):
+        for name in rest:
+            others = [axes[other] for other in rest if other != name]
+            design = np.column_stack([np.ones(len(runs)), *others])
+            left = axes[name] - design @ np.linalg.lstsq(design, axes[name], rcond=None)[0]
+            explained = 1.0 - float(left.var() / axes[name].var())
+            if explained > _COLLINEAR:
+                yield Finding(
+                    "collinear-inputs",
+                    "warning",
+                    f"{called[name]} follows from the other inputs (R2 {explained:.3f}), so the "
+                    f"exponents cannot be told apart: add runs that change {name} alone",
+                )
+                return
 
 
 def find_doubts(runs: Runs) -> list[Finding]:
@@ -186,7 +225,7 @@ def _not_positive_response(runs: Runs) -> Iterator[Finding]:
             "not-positive-response",
             "warning",
             f"column '{runs.response}' is not positive in {name_rows(rows)}, so noise on the log "
-            'scale cannot be used; noise="normal" (--noise normal) can',
+            'scale cannot be used; noise="student-t-raw" (--noise student-t-raw) can',
         )
 
 
@@ -214,7 +253,9 @@ def _outlying_rows(runs: Runs) -> Iterator[Finding]:
 
 def _design(runs: Runs) -> Floats | None:
     """Regressors of a smooth curve: the richest with three rows a coefficient, if any."""
-    logs = np.log(runs.frame[list(runs.inputs)].to_numpy())
+    values = runs.frame[list(runs.inputs)].to_numpy()
+    scales = (values > 0).all(axis=0)
+    logs = np.where(scales, np.log(np.where(scales, values, 1.0)), values)
     spread = np.ptp(logs, axis=0, keepdims=True)
     z = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     dummies = [

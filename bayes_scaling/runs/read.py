@@ -267,7 +267,8 @@ def _number_errors(
     yield from found("not-a-number", missing, "empty or NaN", f"{what}: {drop}")
     yield from found("infinite", np.isinf(values), "infinite", f"{what}: {drop}")
     finite = np.isfinite(values)
-    if role.kind != "response":
+    # what other inputs may be depends on the law, which checks them
+    if role.kind == "se" or role.name in _MEANINGS:
         yield from found("not-positive", finite & (values <= 0), "not positive", f"{what}: {drop}")
     largest = float(values[finite].max(initial=0.0))
     if role.kind == "input" and role.name in _MEANINGS and 0 < largest < _BILLIONS:

@@ -322,7 +322,7 @@ def test_a_point_far_outside_gets_a_warning(single: Fit) -> None:
     far = {"N": 1.6e9 * 10**1.5, "D": 32e9 * 10**2.2}
     (found,) = forecast(single, [near, far]).warnings
     assert (found.code, found.severity) == ("far-outside", "warning")
-    assert found.message.startswith("point 2 lies 1.5 in N, 2.2 in D decades beyond")
+    assert found.message.startswith("point 2 lies 1.5 decades in N, 2.2 decades in D beyond")
 
 
 # -- refusals

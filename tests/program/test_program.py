@@ -227,7 +227,7 @@ def test_without_groups_every_parameter_is_one_site(chinchilla: Law) -> None:
         ({"pool": {"alpha": "some"}}, "pool of alpha is 'some'; it must be one of complete, part"),
         ({"pool": {"alpha": {"optimiser": "partial"}}}, "names column 'optimiser', which is not a"),
         ({"pool": {"alpha": "separate"}}, "alpha is separate over recipe, corpus: it can be"),
-        ({"noise": "cauchy"}, "no noise named 'cauchy'; there are student-t, lognormal, normal"),
+        ({"noise": "cauchy"}, "no noise named 'cauchy'; there are student-t, lognormal, stud"),
         ({"priors": {"gamma": LogNormal(1, 1)}}, "priors names 'gamma', which law chinchilla"),
         ({"priors": {"alpha": Normal(0, 1)}}, "prior of alpha must be on the same support as"),
     ],
@@ -252,7 +252,7 @@ def test_losses_that_are_not_positive(chinchilla: Law, noise: str) -> None:
         build_spec(chinchilla, table(data=data), noise=noise)
     (finding,) = caught.value.findings
     assert finding.code == "not-positive-response"
-    assert "noise='normal' (--noise normal)" in finding.message
+    assert "noise='student-t-raw' (--noise student-t-raw)" in finding.message
     assert build_spec(chinchilla, table(data=data), noise="normal").noise == "normal"
 
 

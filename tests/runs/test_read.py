@@ -319,7 +319,7 @@ def test_responses_that_are_not_positive() -> None:
     found = doubts(table(loss=[0.5, 0.2, 0.0, -0.3, -0.2, -0.6]))["not-positive-response"]
     assert found.severity == "warning"
     assert "rows 3, 4, 5, 6" in found.message
-    assert 'noise="normal"' in found.message
+    assert 'noise="student-t-raw"' in found.message
 
 
 @pytest.mark.parametrize("shift", [0.0, -3.0])

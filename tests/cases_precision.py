@@ -1,0 +1,7 @@
+"""Rows of laws."""
+
+from __future__ import annotations
+
+from casekit import Case
+
+ROWS: tuple[Case, ...] = ()
