@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import cases_classic
-import cases_floors
 import cases_losses
 import cases_precision
 import cases_regimes
@@ -17,7 +16,6 @@ from casekit import Case, Check
 CASES: tuple[Case, ...] = (
     *cases_classic.ROWS,
     *cases_single.ROWS,
-    *cases_floors.ROWS,
     *cases_losses.ROWS,
     *cases_precision.ROWS,
     *cases_resources.ROWS,

@@ -6,23 +6,43 @@ from typing import NamedTuple
 
 
 class Citation(NamedTuple):
-    """A paper: authors, year, title and arXiv number."""
+    """A paper: authors, year, title and arXiv number, as far as they are known."""
 
     authors: str
-    year: int
+    year: int | None
     title: str
     arxiv: str
 
     def __str__(self) -> str:
-        return f"{self.authors} ({self.year}), {self.title}, arXiv {self.arxiv}"
+        year = f" ({self.year})" if self.year else ""
+        number = f", arXiv {self.arxiv}" if self.arxiv else ""
+        return f"{self.authors}{year}, {self.title}{number}"
 
 
 CITATIONS: dict[str, Citation] = {
     "hestness2017": Citation(
-        "Hestness et al.", 2017, "Deep Learning Scaling is Predictable, Empirically", "1712.00409"
+        "Hestness et al.",
+        2017,
+        "Deep Learning Scaling is Predictable, Empirically",
+        "1712.00409",
+    ),
+    "mccandlish2018": Citation(
+        "McCandlish et al.",
+        2018,
+        "An Empirical Model of Large-Batch Training",
+        "1812.06162",
+    ),
+    "nakkiran2019": Citation(
+        "Nakkiran et al.",
+        2019,
+        "Deep Double Descent: Where Bigger Models and More Data Hurt",
+        "1912.02292",
     ),
     "kaplan2020": Citation(
-        "Kaplan et al.", 2020, "Scaling Laws for Neural Language Models", "2001.08361"
+        "Kaplan et al.",
+        2020,
+        "Scaling Laws for Neural Language Models",
+        "2001.08361",
     ),
     "henighan2020": Citation(
         "Henighan et al.",
@@ -30,11 +50,100 @@ CITATIONS: dict[str, Citation] = {
         "Scaling Laws for Autoregressive Generative Modeling",
         "2010.14701",
     ),
-    "hoffmann2022": Citation(
-        "Hoffmann et al.", 2022, "Training Compute-Optimal Large Language Models", "2203.15556"
+    "bahri2021": Citation("Bahri et al.", 2021, "Explaining Neural Scaling Laws", "2102.06701"),
+    "ghorbani2021": Citation(
+        "Ghorbani et al.",
+        2021,
+        "Scaling Laws for Neural Machine Translation",
+        "2109.07740",
     ),
-    "besiroglu2024": Citation(
-        "Besiroglu et al.", 2024, "Chinchilla Scaling: A replication attempt", "2404.10102"
+    "clark2022": Citation(
+        "Clark et al.",
+        2022,
+        "Unified Scaling Laws for Routed Language Models",
+        "2202.01169",
+    ),
+    "hoffmann2022": Citation(
+        "Hoffmann et al.",
+        2022,
+        "Training Compute-Optimal Large Language Models",
+        "2203.15556",
+    ),
+    "sorscher2022": Citation(
+        "Sorscher et al.",
+        2022,
+        "Beyond neural scaling laws: beating power law scaling via data pruning",
+        "2206.14486",
+    ),
+    "alabdulmohsin2022": Citation(
+        "Alabdulmohsin et al.",
+        2022,
+        "Revisiting Neural Scaling Laws in Language and Vision",
+        "2209.06640",
+    ),
+    "caballero2022": Citation(
+        "Caballero et al.",
+        2022,
+        "Broken Neural Scaling Laws",
+        "2210.14891",
+    ),
+    "wei2022": Citation("Wei et al.", 2022, "Inverse scaling can become U-shaped", "2211.02011"),
+    "fernandes2023": Citation(
+        "Fernandes et al.",
+        2023,
+        "Scaling Laws for Multilingual Neural Machine Translation",
+        "2302.09650",
+    ),
+    "xue2023": Citation(
+        "Xue et al.",
+        2023,
+        "To Repeat or Not To Repeat: Insights from Scaling LLM under Token-Crisis",
+        "2305.13230",
+    ),
+    "muennighoff2023": Citation(
+        "Muennighoff et al.",
+        2023,
+        "Scaling Data-Constrained Language Models",
+        "2305.16264",
+    ),
+    "mckenzie2023": Citation(
+        "McKenzie et al.",
+        2023,
+        "Inverse Scaling: When Bigger Isn't Better",
+        "2306.09479",
+    ),
+    "bachmann2023": Citation(
+        "Bachmann et al.",
+        2023,
+        "Scaling MLPs: A Tale of Inductive Bias",
+        "2306.13575",
+    ),
+    "kang2023": Citation(
+        "Kang et al.",
+        2023,
+        "Performance Scaling via Optimal Transport: Enabling Data Selection "
+        "from Partially Revealed Sources",
+        "2307.02460",
+    ),
+    "orhan2023": Citation(
+        "Orhan",
+        2023,
+        "Scaling may be all you need for achieving human-level object "
+        "recognition capacity with human-like visual experience",
+        "2308.03712",
+    ),
+    "fan2023": Citation(
+        "Fan et al.",
+        2023,
+        "Scaling Laws of Synthetic Images for Model Training ... for Now",
+        "2312.04567",
+    ),
+    "konz2024": Citation(
+        "Konz and Mazurowski",
+        2024,
+        "The Effect of Intrinsic Dataset Properties on Generalization: "
+        "Unraveling Learning Differences Between Natural and Medical Images",
+        "2401.08865",
     ),
     "gadre2024": Citation(
         "Gadre et al.",
@@ -42,4 +151,155 @@ CITATIONS: dict[str, Citation] = {
         "Language models scale reliably with over-training and on downstream tasks",
         "2403.08540",
     ),
+    "su2024": Citation(
+        "Su et al.",
+        2024,
+        "Unraveling the Mystery of Scaling Laws: Part I",
+        "2403.06563",
+    ),
+    "ye2024": Citation(
+        "Ye et al.",
+        2024,
+        "Data Mixing Laws: Optimizing Data Mixtures by Predicting Language Modeling Performance",
+        "2403.16952",
+    ),
+    "li2024": Citation(
+        "Li et al.",
+        2024,
+        "On the Scalability of Diffusion-based Text-to-Image Generation",
+        "2404.02883",
+    ),
+    "allenzhu2024": Citation(
+        "Allen-Zhu and Li",
+        2024,
+        "Physics of Language Models: Part 3.3, Knowledge Capacity Scaling Laws",
+        "2404.05405",
+    ),
+    "goyal2024": Citation(
+        "Goyal et al.",
+        2024,
+        "Scaling Laws for Data Filtering: Data Curation cannot be Compute Agnostic",
+        "2404.07177",
+    ),
+    "besiroglu2024": Citation(
+        "Besiroglu et al.",
+        2024,
+        "Chinchilla Scaling: A replication attempt",
+        "2404.10102",
+    ),
+    "wei2024": Citation(
+        "Wei et al.",
+        2024,
+        "Building on Efficient Foundations: Effectively Training LLMs with "
+        "Structured Feedforward Layers",
+        "2406.16450",
+    ),
+    "porian2024": Citation(
+        "Porian et al.",
+        2024,
+        "Resolving Discrepancies in Compute-Optimal Scaling of Language Models",
+        "2406.19146",
+    ),
+    "liu2024": Citation(
+        "Liu et al.",
+        2024,
+        "RegMix: Data Mixture as Regression for Language Model Pre-training",
+        "2407.01492",
+    ),
+    "shao2024": Citation(
+        "Shao et al.",
+        2024,
+        "Scaling Retrieval-Based Language Models with a Trillion-Token Datastore",
+        "2407.12854",
+    ),
+    "tao2024": Citation(
+        "Tao et al.",
+        2024,
+        "Scaling Laws with Vocabulary: Larger Models Deserve Larger Vocabularies",
+        "2407.13623",
+    ),
+    "yao2024": Citation(
+        "Yao et al.",
+        2024,
+        "Towards Neural Scaling Laws for Time Series Foundation Models",
+        "2410.12360",
+    ),
+    "lin2024": Citation(
+        "Lin et al.",
+        2024,
+        "Data Scaling Laws in Imitation Learning for Robotic Manipulation",
+        "2410.18647",
+    ),
+    "kumar2024": Citation("Kumar et al.", 2024, "Scaling Laws for Precision", "2411.04330"),
+    "ouyang2024": Citation(
+        "Ouyang et al.",
+        2024,
+        "Low-Bit Quantization Favors Undertrained LLMs: Scaling Laws for "
+        "Quantized LLMs with 100T Training Tokens",
+        "2411.17691",
+    ),
+    "xiao2024": Citation("Xiao et al.", 2024, "Densing Law of LLMs", "2412.04315"),
+    "sun2025": Citation(
+        "Sun et al.",
+        2025,
+        "Scaling Laws for Floating Point Quantization Training",
+        "2501.02423",
+    ),
+    "jin2025": Citation(
+        "Jin et al.",
+        2025,
+        "The Journey Matters: Average Parameter Count over Pre-training "
+        "Unifies Sparse and Dense Scaling Laws",
+        "2501.12486",
+    ),
+    "wang2025": Citation(
+        "Wang et al.",
+        2025,
+        "Scaling Laws in Patchification: An Image Is Worth 50,176 Tokens And More",
+        "2502.03738",
+    ),
+    "li2025": Citation(
+        "Li et al.",
+        2025,
+        "Predictable Scale: Part II, Farseer: A Refined Scaling Law in Large Language Models",
+        "2506.10972",
+    ),
+    "liu2025": Citation(
+        "Liu et al.",
+        2025,
+        "Superposition Yields Robust Neural Scaling",
+        "2505.10465",
+    ),
+    "chen2025": Citation(
+        "Chen et al.",
+        2025,
+        "Parallel Scaling Law for Language Models",
+        "2505.10475",
+    ),
+    "chen2025qat": Citation(
+        "Chen et al.",
+        2025,
+        "Scaling Law for Quantization-Aware Training",
+        "2505.14302",
+    ),
+    "zhang2025": Citation(
+        "Zhang et al.",
+        2025,
+        "A Graph Neural Network for the Era of Large Atomistic Models",
+        "2506.01686",
+    ),
+    "nezhurina2025": Citation(
+        "Nezhurina et al.",
+        2025,
+        "Scaling Laws for Robust Comparison of Open Foundation Language-Vision Models and Datasets",
+        "2506.04598",
+    ),
+    "yang2025": Citation(
+        "Yang et al.",
+        2025,
+        "Parallel Scaling Law: Unveiling Reasoning Generalization through A "
+        "Cross-Linguistic Perspective",
+        "2510.02272",
+    ),
+    "videau": Citation("Videau et al.", None, "the Skaling form of the loss in N and D", ""),
 }
