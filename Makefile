@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3.12
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: install test test-slow lint format types bench agreement demo ladder ladder-smoke ci
+.PHONY: install test test-slow lint format types laws bench agreement demo ladder ladder-smoke ci
 
 install:
 	$(PYTHON) -m venv .venv
@@ -25,6 +25,10 @@ format:
 
 types:
 	mypy
+
+# the page of all laws: a test holds it to what the law files say
+laws:
+	bayes-scaling laws --markdown > models/README.md
 
 # bench and agreement need the extra: pip install -c constraints.txt -e ".[benchmarks]"
 bench:

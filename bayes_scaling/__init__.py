@@ -74,7 +74,8 @@ def find_law(name: str, source: str = "") -> Law:
     Parameters
     ----------
     name : str
-        For example ``"chinchilla"``, ``"chinchilla:tied"`` or ``"my_law.py"``.
+        For example ``"chinchilla"``, ``"chinchilla:tied"`` or ``"my_law.py"``. The columns
+        of an open law follow its name, ``"domain_mixture:web,books,code"``.
     source : str
         Where the name is not in the registry: the law file to take it from.
 
@@ -87,7 +88,7 @@ def find_law(name: str, source: str = "") -> Law:
     from .law.discovery import law_of_file
     from .models import registry
 
-    base, _, variant = name.partition(":")
+    base, *parts = name.split(":")
     if base.endswith(".py"):
         found = law_of_file(Path(base))
     elif base in registry:
@@ -99,7 +100,11 @@ def find_law(name: str, source: str = "") -> Law:
         raise UsageError(
             f"no law named '{name}'; there are {known}, or give a law file (my_law.py)"
         )
-    return found.variant(variant) if variant else found
+    for part in parts:
+        columns = [column.strip() for column in part.split(",")]
+        named = len(columns) > 1 or (found.open and part not in found.variants)
+        found = found.over(*columns) if named else found.variant(part)
+    return found
 
 
 def _variants(law: Law) -> list[str]:

@@ -46,7 +46,7 @@ app = typer.Typer(
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
 FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrote.")]
 LawName = Annotated[
-    str, typer.Option("--law", help="Name of a law, law:variant, or a law file (my_law.py).")
+    str, typer.Option("--law", help="A law, law:variant, law:web,books (columns), or my_law.py.")
 ]
 FitLaw = Annotated[
     str | None,
@@ -116,26 +116,25 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 def laws(
     name: Annotated[str | None, typer.Argument(help="Show one law in full.")] = None,
     as_json: AsJson = False,
+    as_page: Annotated[
+        bool, typer.Option("--markdown", help="Print the page models/README.md.")
+    ] = False,
 ) -> None:
-    """List the laws, or show one with its parameters and priors."""
+    """List the laws by family, or show one with its parameters, priors and papers."""
     from bayes_scaling import find_law, models
-    from bayes_scaling.display import objects, text
+    from bayes_scaling.display import catalogue, objects, text
 
+    if as_page and (name or as_json):
+        raise UsageError("--markdown prints the page of all laws, without a name or --json")
     chosen = [find_law(name)] if name else [models.registry[k] for k in sorted(models.registry)]
-    rows = [objects.law_object(law) for law in chosen]
     if as_json:
-        _print_json({"laws": rows})
+        _print_json({"laws": [objects.law_object(law) for law in chosen]})
+    elif as_page:
+        typer.echo(catalogue.page(chosen))
     elif name:
         text.show_law(chosen[0])
     else:
-        text.show_table(
-            ["law", "family", "inputs", "formula", "source"],
-            [
-                [r["name"], r["family"], ", ".join(i["name"] for i in r["inputs"]), r["formula"],
-                 r["citation"]]
-                for r in rows
-            ],
-        )  # fmt: skip
+        text.show_laws(chosen)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from bayes_scaling.law.terms import above_floor, coupled, power
     citation="hoffmann2022",
     references=("besiroglu2024", "gadre2024"),
     family="A",
+    tried_on=("chinchilla", "gadre_overtraining", "fantastic_optimizers", "ladder"),
     shear=slopes,
     derived=(
         FLOOR,

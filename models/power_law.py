@@ -21,7 +21,16 @@ from bayes_scaling.law.terms import above_floor, power
 @law(
     response=Loss("nat/token"),
     citation="henighan2020",
-    references=("hestness2017", "kaplan2020"),
+    references=(
+        "hestness2017",
+        "kaplan2020",
+        "alabdulmohsin2022",
+        "fan2023",
+        "wei2024",
+        "lin2024",
+        "liu2025",
+        "zhang2025",
+    ),
     family="A",
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     derived=(
@@ -54,5 +63,11 @@ def power_law(
 
     Henighan et al. 2020, equation 1.1, with X any one scale: parameters, tokens
     or compute.
+
+    The same formula serves M2 of Alabdulmohsin et al. 2022 and, with X a model's width and
+    an exponent near one, Liu et al. 2025. Without a floor it is their M1, the line in log
+    loss and log images of Fan et al. 2023, the errors of atomistic models of Zhang et al.
+    2025, the gap to a full score of Lin et al. 2024 and the curves of Wei et al. 2024, one
+    for each structure of the layers (make structures groups).
     """
     return above_floor(level, reducible, power(X, alpha))

@@ -8,17 +8,21 @@ from __future__ import annotations
 import cases_classic
 import cases_losses
 import cases_precision
+import cases_products
 import cases_regimes
 import cases_resources
 import cases_single
+import cases_sizes
 from casekit import Case, Check
 
 CASES: tuple[Case, ...] = (
     *cases_classic.ROWS,
     *cases_single.ROWS,
+    *cases_products.ROWS,
     *cases_losses.ROWS,
     *cases_precision.ROWS,
     *cases_resources.ROWS,
+    *cases_sizes.ROWS,
     *cases_regimes.ROWS,
 )
 

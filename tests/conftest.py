@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jax import Array
+from recovery import BY_NAME, simulated
 
 from bayes_scaling.law import Input, LogitNormal, LogNormal, Loss, Normal, Parameter, law
 from bayes_scaling.models import registry
@@ -74,31 +75,16 @@ def line_fit(line_model: ScalingModel, first_line: Line) -> Fit:
     return line_model.fit(first_line.runs, seed=4)
 
 
-TRUTH = {
-    "chinchilla": {"level": 2.9, "reducible": 0.4, "share_N": 0.55, "alpha": 0.34, "beta": 0.28},
-    "kaplan": {"level": 2.9, "reducible": 0.5, "share_N": 0.45, "alpha": 0.3, "beta": 0.4},
-    "power_law": {"level": 3.1, "reducible": 0.5, "alpha": 0.3},
-}
 SIGMA, NU = 0.003, 6.0
 
 
-def wide_grid(names: list[str]) -> pd.DataFrame:
-    """Sixty-odd runs over five decades of each input, references at one."""
-    axes = {name: np.geomspace(10**-2.5, 10**2.5, 8 if len(names) > 1 else 64) for name in names}
-    mesh = np.meshgrid(*axes.values(), indexing="ij")
-    return pd.DataFrame({k: m.ravel() * 1e9 for k, m in zip(axes, mesh, strict=True)})
-
-
-@pytest.fixture(scope="session", params=list(TRUTH))
-def recovery(request: pytest.FixtureRequest) -> Recovery:
-    name = request.param
-    chosen, truth = registry[name], TRUTH[name]
-    table = wide_grid(list(chosen.inputs))
-    mean = chosen.mean({k: jnp.asarray(table[k].to_numpy() / 1e9) for k in chosen.inputs}, truth)
-    rng = np.random.default_rng(12)
-    table["loss"] = np.asarray(mean) * np.exp(SIGMA * rng.standard_t(NU, size=len(table)))
-    runs = read_runs(table, inputs={k: k for k in chosen.inputs})
-    return Recovery(ScalingModel(chosen).fit(runs, seed=1), truth | {"sigma": SIGMA, "nu": NU})
+@pytest.fixture(scope="session")
+def recovery() -> Recovery:
+    """One law's own program, shear included; `test_recovery.py` fits every law."""
+    case = BY_NAME["kaplan"]
+    law, runs = simulated(case)
+    truth = dict(case.truth) | {"sigma": SIGMA, "nu": NU}
+    return Recovery(ScalingModel(law, rung=False).fit(runs, seed=1), truth)
 
 
 LEVELS = {"a": 2.8, "b": 2.95, "c": 3.05, "d": 3.2}

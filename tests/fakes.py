@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, Settings
 from bayes_scaling.posterior.fit import Record, as_dataset
 from bayes_scaling.program import Spec, Structure
+from bayes_scaling.program.build import label_rung, references
 
 SIZES = (1e8, 4e8, 16e8)
 TOKENS = (2e9, 8e9, 32e9)
@@ -23,7 +25,7 @@ RECIPES = {"recipe": ["adam", "muon"]}
 TRUTH = {"level": 2.9, "reducible": 0.4, "share_N": 0.55, "alpha": 0.34, "beta": 0.28}
 PRIOR_SD = {"level": 0.5, "reducible": 1.0, "share_N": 1.0, "alpha": 0.5, "beta": 0.5}
 SD = 0.02  # of the draws of every parameter, on its unconstrained scale
-SIGMA, NU, GROUP_SD, RUNG_SD = 0.01, 8.0, 0.1, 0.02
+SIGMA, NU, GROUP_SD, RUNG_SD, EXCESS = 0.01, 8.0, 0.1, 0.02, 0.1
 
 
 def curve(
@@ -57,29 +59,57 @@ def fake_fit(
         Whether runs of one rung share an effect.
     """
     labels = {k: list(v) for k, v in (labels or {}).items()}
-    settled = {"level": "partial", "alpha": "partial"} | dict(pool or {})
     frame = pd.DataFrame(list(product(SIZES, TOKENS)), columns=["N", "D"])
-    cells = [f"N={n:.3g}, D={d:.3g}" for n, d in frame.to_numpy()]
+    runs = frame.merge(pd.DataFrame(list(product(*labels.values())), columns=[*labels]), "cross")
+    settled = {"level": "partial", "alpha": "partial"} | dict(pool or {})
+    return fake_fit_of(
+        registry["chinchilla"], runs, TRUTH, labels=labels, pool=settled, prior_sd=PRIOR_SD,
+        noise=noise, rungs=rungs, chains=chains, draws=draws, seed=seed,
+    )  # fmt: skip
+
+
+def fake_fit_of(
+    law: Law,
+    runs: pd.DataFrame,
+    truth: Mapping[str, float],
+    *,
+    labels: Mapping[str, list[str]] | None = None,
+    pool: Mapping[str, str] | None = None,
+    prior_sd: Mapping[str, float] | None = None,
+    noise: str | None = None,
+    rungs: bool = False,
+    chains: int = 4,
+    draws: int = 500,
+    seed: int = 11,
+) -> Fit:
+    """Fit of any law to a table of inputs and grouping columns, responses from `truth`."""
+    labels = labels or {}
+    inputs = {k: runs[k].to_numpy(dtype=float) for k in law.inputs}
+    cells = {
+        label_rung(dict(zip(inputs, row, strict=True)))
+        for row in zip(*inputs.values(), strict=True)
+    }
     spec = Spec(
-        law="chinchilla",
-        pool={p: {c: settled.get(p, "complete") for c in labels} for p in TRUTH},  # type: ignore[misc]
-        noise=noise,
-        labels=labels | ({"rung": sorted(cells)} if rungs else {}),
-        references={k: float(np.exp(np.log(frame[k]).mean())) for k in ("N", "D")},
-        ranges={k: (float(frame[k].min()), float(frame[k].max())) for k in ("N", "D")},
+        law=law.name,
+        pool={p: {c: (pool or {}).get(p, "complete") for c in labels} for p in law.parameters},  # type: ignore[misc]
+        noise=noise or law.response.noise,
+        labels={**labels, **({"rung": sorted(cells)} if rungs else {})},
+        references=references(law, inputs),
+        ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
         response_scale={"median": 2.9, "smallest": 2.3, "spread": 1.5},
-        prior_loc={p: _free(p, v) for p, v in TRUTH.items()},
-        prior_sd=dict(PRIOR_SD),
+        prior_loc={p: _free(law, p, truth[p]) for p in law.parameters},
+        prior_sd=dict.fromkeys(law.parameters, 0.5) | dict(prior_sd or {}),
         scale=1.0,
     )
     rng = np.random.default_rng(seed)
-    runs = frame.merge(pd.DataFrame(list(product(*labels.values())), columns=[*labels]), "cross")
-    ratios = [runs[k].to_numpy() / spec.references[k] for k in ("N", "D")]
-    response = curve(*ratios, **TRUTH) * np.exp(SIGMA * rng.normal(size=len(runs)))
-    law, names = registry["chinchilla"], [str(i + 1) for i in range(len(runs))]
+    structure = spec.structure(law)
+    centre = structure.noise.to_scale(law.mean(law.centre(inputs, spec.references), truth))
+    centre = np.asarray(centre) + SIGMA * rng.normal(size=len(runs))
+    response = np.asarray(structure.noise.from_scale(centre))
+    names = [str(i + 1) for i in range(len(runs))]
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _posterior(spec.structure(law), spec, rng, (chains, draws)),
+            "posterior": _posterior(structure, spec, truth, rng, (chains, draws)),
             "sample_stats": as_dataset(
                 {
                     "diverging": np.zeros((chains, draws), dtype=bool),
@@ -94,9 +124,13 @@ def fake_fit(
             ),
         }
     )
-    record = Record(
-        unit="nat/token",
-        response="loss",
+    return Fit(law, spec, _record(law, seed), Settings(chains, draws), tree)
+
+
+def _record(law: Law, seed: int) -> Record:
+    return Record(
+        unit=law.response.unit,
+        response=law.response.kind,
         counts_embeddings=False,
         flops="6ND",
         source="made up",
@@ -107,7 +141,6 @@ def fake_fit(
         versions={},
         seconds={"compile": 1.5, "sample": 2.5},
     )
-    return Fit(law, spec, record, Settings(chains, draws), tree)
 
 
 def changed(
@@ -136,17 +169,21 @@ def flat(fit: Fit, name: str) -> np.ndarray:
     return values.reshape(-1, *values.shape[2:])
 
 
-def _free(parameter: str, value: float) -> float:
-    link = LINKS[registry["chinchilla"].parameters[parameter].prior.link]
-    return float(link.to_real(value))
+def _free(law: Law, parameter: str, value: float) -> float:
+    return float(LINKS[law.parameters[parameter].prior.link].to_real(value))
 
 
 def _posterior(
-    structure: Structure, spec: Spec, rng: np.random.Generator, shape: tuple[int, int]
+    structure: Structure,
+    spec: Spec,
+    truth: Mapping[str, float],
+    rng: np.random.Generator,
+    shape: tuple[int, int],
 ) -> xr.Dataset:
     """Independent draws of every site, and group values and derived quantities from them."""
+    law = structure.law
     size = {
-        "sigma": SIGMA, "rung_sd": RUNG_SD,
+        "sigma": SIGMA, "rung_sd": RUNG_SD, "excess": EXCESS,
         **{k: GROUP_SD for k, s in structure.sites().items() if s.kind == "group_sd"},
     }  # fmt: skip
     arrays, free, dims = {}, {}, {}
@@ -154,8 +191,8 @@ def _posterior(
         z = SD * rng.normal(size=(*shape, *site.shape))
         dims[name] = site.dims
         if site.kind == "centre":
-            free[name] = _free(site.parameter, TRUTH[site.parameter]) + z
-            arrays[name] = _support(site.parameter, free[name])
+            free[name] = _free(law, site.parameter, truth[site.parameter]) + z
+            arrays[name] = _support(law, site.parameter, free[name])
         elif site.kind in ("effect", "rung_effect"):
             spread = GROUP_SD if site.kind == "effect" else RUNG_SD
             free[name] = arrays[name] = np.linspace(-spread, spread, site.shape[0]) + 0.1 * z
@@ -164,17 +201,16 @@ def _posterior(
         else:
             arrays[name] = size[name] * np.exp(10 * z)
     posterior = as_dataset(arrays, dims, spec.labels)
-    for p in TRUTH:
+    for p in law.parameters:
         columns = structure.columns_of(p, "partial")
         if columns:
             z = posterior[f"{p}_centre"].copy(data=free[f"{p}_centre"])
             for c in columns:
                 z = z + posterior[f"{p}_effect_{c}"]
-            posterior[p] = z.copy(data=_support(p, z.to_numpy()))
-    derived = structure.law.derive(spec.references, {p: posterior[p] for p in TRUTH})
+            posterior[p] = z.copy(data=_support(law, p, z.to_numpy()))
+    derived = law.derive(spec.references, {p: posterior[p] for p in law.parameters})
     return posterior.assign(derived)
 
 
-def _support(parameter: str, z: np.ndarray) -> np.ndarray:
-    link = LINKS[registry["chinchilla"].parameters[parameter].prior.link]
-    return np.asarray(link.to_support(z))
+def _support(law: Law, parameter: str, z: np.ndarray) -> np.ndarray:
+    return np.asarray(LINKS[law.parameters[parameter].prior.link].to_support(z))

@@ -126,6 +126,8 @@ def test_laws_shows_one_law_in_full() -> None:
     for words in (
         "training tokens", "LogNormal(median 0.3, sd of log 0.5)", "E + A N^{-", "Hoffmann",
         "variant chinchilla:tied: one exponent for N and D", "irreducible loss", "varies",
+        "reference point (`level`)", "noise student-t", "a positive number",
+        "x / its geometric mean", "Besiroglu", "tried on: chinchilla, ",
     ):  # fmt: skip
         assert words in found.out
     assert "kaplan:" not in found.out
@@ -139,23 +141,33 @@ def test_laws_as_json() -> None:
     assert set(laws) == set(registry)
     for law in laws.values():
         assert set(law) == {
-            "name", "family", "formula", "response", "inputs", "parameters", "derived",
-            "variants", "citation", "references",
+            "name", "family", "formula", "explanation", "response", "noise", "open", "inputs",
+            "parameters", "derived", "variants", "citation", "references", "tried_on",
         }  # fmt: skip
     law = laws["chinchilla"]
     assert law["response"] == {"kind": "loss", "unit": "nat/token"}
-    assert law["inputs"][1] == {"name": "D", "meaning": "training tokens", "unit": "token"}
+    assert law["noise"] == "student-t"
+    assert law["explanation"].startswith("Hoffmann et al. 2022, equation 2")
+    assert law["inputs"][1] == {
+        "name": "D",
+        "meaning": "training tokens",
+        "unit": "token",
+        "domain": "a positive number",
+        "centred": "x / its geometric mean",
+    }
     assert law["parameters"][3] == {
         "name": "alpha",
         "meaning": "exponent of N",
         "unit": "",
         "prior": "LogNormal(median 0.3, sd of log 0.5)",
         "varies": True,
+        "each": False,
     }
     assert law["variants"] == {"tied": "one exponent for N and D"}
     assert [d["name"] for d in law["derived"]] == ["E", "A", "B", "N_exponent"]
     assert len(law["references"]) == 3
     assert law["citation"] == law["references"][0]
+    assert law["tried_on"][0] == "chinchilla"
 
 
 def test_one_law_as_json() -> None:

@@ -26,10 +26,20 @@ def law_object(law: Law) -> dict[str, Any]:
     return {
         "name": law.name,
         "family": law.family,
-        "formula": law.formula.strip("$."),
+        "formula": law.formula.replace("$", "").rstrip("."),
+        "explanation": law.explanation,
         "response": {"kind": law.response.kind, "unit": law.response.unit},
+        "noise": law.response.noise,
+        "open": law.open,
         "inputs": [
-            {"name": k, "meaning": v.meaning, "unit": v.unit} for k, v in law.inputs.items()
+            {
+                "name": k,
+                "meaning": v.meaning,
+                "unit": v.unit,
+                "domain": v.expected,
+                "centred": v.centred,
+            }
+            for k, v in law.inputs.items()
         ],
         "parameters": [
             {
@@ -38,6 +48,7 @@ def law_object(law: Law) -> dict[str, Any]:
                 "unit": v.unit,
                 "prior": str(v.prior),
                 "varies": v.varies,
+                "each": v.each,
             }
             for k, v in law.parameters.items()
         ],
@@ -45,6 +56,7 @@ def law_object(law: Law) -> dict[str, Any]:
         "variants": {k: v.meaning for k, v in law.variants.items()},
         "citation": str(CITATIONS[law.citation]),
         "references": [str(CITATIONS[k]) for k in law.references],
+        "tried_on": list(law.tried_on),
     }
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Any
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bayes_scaling.answers import Forecast
+from bayes_scaling.display.catalogue import families, open_inputs
 from bayes_scaling.display.objects import law_object
-from bayes_scaling.law import Law
+from bayes_scaling.law import CITATIONS, FAMILIES, Law
 from bayes_scaling.posterior import Fit
 
 
@@ -20,14 +25,17 @@ def numbers(values: Any) -> list[str]:
     return [f"{v:.4g}" for v in values]
 
 
-def show_table(header: list[str], rows: list[list[str]]) -> None:
-    """Print a table: text to the left, numbers to the right."""
+def show_table(
+    header: list[str], rows: Sequence[list[str]], *, whole: Collection[str] = ()
+) -> None:
+    """Print a table: text to the left, numbers to the right; columns of `whole` never fold."""
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for i, name in enumerate(header):
         text = any(cell and not _is_number(cell) for cell in (str(row[i]) for row in rows))
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if text else "right"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     for row in rows:
-        table.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     # a pipe has no width of its own: do not fold for it
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
@@ -40,30 +48,82 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def show_laws(laws: Sequence[Law]) -> None:
+    """Print a table of laws for each family."""
+    for i, (family, members) in enumerate(families(laws).items()):
+        print(f"{'\n' * (i > 0)}{family}: {FAMILIES[family]}\n")
+        rows = [
+            [
+                law.name,
+                readable(law_object(law)["formula"]),
+                open_inputs(law),
+                CITATIONS[law.citation].short,
+            ]
+            for law in members
+        ]
+        show_table(["law", "formula", "inputs", "citation"], rows, whole=("law", "citation"))
+
+
+def readable(formula: str) -> str:
+    """Return a shorter formula for a terminal: Greek letters, plain functions, no spacing."""
+
+    def letter(command: re.Match[str]) -> str:
+        case = "CAPITAL" if command[1][0].isupper() else "SMALL"
+        name = {"lambda": "lamda"}.get(command[1].lower(), command[1])
+        try:
+            return unicodedata.lookup(f"GREEK {case} LETTER {name}")
+        except KeyError:
+            return command[0]
+
+    text = re.sub(r"\\(?:left|right)(?![a-z])|\\[,;:!]", "", formula)
+    text = re.sub(r"\\quad *", " ", text)
+    text = re.sub(r"\\(ln|log|exp|min|max|sum|prod)(?![a-z])", r"\1", text)
+    return re.sub(r"\\([A-Za-z]+)", letter, text)
+
+
 def show_law(law: Law) -> None:
-    """Print a law with its inputs, parameters and priors."""
+    """Print everything that a law declares."""
     described = law_object(law)
-    print(f"{law.name}: {described['formula']}")
-    print(f"response: {law.response.kind} ({law.response.unit})")
-    for reference in described["references"]:
-        print(f"reference: {reference}")
+    print(f"{law.name}: {described['formula']}\n")
+    if law.explanation:
+        print(f"{law.explanation}\n")
+    print(f"family: {law.family}, {FAMILIES[law.family]}")
+    print(f"response: {law.response.kind} ({law.response.unit}); noise {law.response.noise}")
+    if law.open:
+        print(
+            f"columns: any number as *{law.open}; name yours after the law, "
+            f"{law.name}:web,books,code"
+        )
+    print()
     show_table(
-        ["input", "meaning", "unit"],
-        [[i["name"], i["meaning"], i["unit"]] for i in described["inputs"]],
-    )
+        ["input", "meaning", "unit", "domain", "the law sees"],
+        [
+            ["*" * (i["name"] == law.open) + i["name"],
+             *(i[k] for k in ("meaning", "unit", "domain", "centred"))]
+            for i in described["inputs"]
+        ],
+        whole=("input",),
+    )  # fmt: skip
+    print()
     show_table(
         ["parameter", "meaning", "unit", "prior", "between groups"],
         [
-            [p["name"], p["meaning"], p["unit"], p["prior"], "varies" if p["varies"] else "shared"]
+            [p["name"] + "_*" * p["each"], *(p[k] for k in ("meaning", "unit", "prior")),
+             "varies" if p["varies"] else "shared"]
             for p in described["parameters"]
         ],
-    )
-    show_table(
-        ["derived", "meaning", "unit"],
-        [[d["name"], d["meaning"], d["unit"]] for d in described["derived"]],
-    )
+        whole=("parameter",),
+    )  # fmt: skip
+    print()
+    if law.derived:
+        rows = [[d["name"], d["meaning"], d["unit"]] for d in described["derived"]]
+        show_table(["derived", "meaning", "unit"], rows, whole=("derived",))
+        print()
     for name, meaning in described["variants"].items():
         print(f"variant {law.name}:{name}: {meaning}")
+    for reference in described["references"]:
+        print(f"reference: {reference}")
+    print(f"tried on: {', '.join(law.tried_on) or 'no measured data in this project yet'}")
 
 
 def show_fit(fit: Fit) -> str:

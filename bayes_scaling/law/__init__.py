@@ -4,12 +4,14 @@ from bayes_scaling import jax_setup as jax_setup  # first: it sets the precision
 
 from .citations import CITATIONS, Citation
 from .declare import Derived, Input, Parameter, Variant
+from .families import FAMILIES
 from .law import Law, law
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
 from .response import Frontier, Gap, Loss, Response, Score
 
 __all__ = [
     "CITATIONS",
+    "FAMILIES",
     "Citation",
     "Derived",
     "Frontier",

@@ -13,10 +13,14 @@ class Citation(NamedTuple):
     title: str
     arxiv: str
 
+    @property
+    def short(self) -> str:
+        """Authors and year."""
+        return f"{self.authors} ({self.year})" if self.year else self.authors
+
     def __str__(self) -> str:
-        year = f" ({self.year})" if self.year else ""
         number = f", arXiv {self.arxiv}" if self.arxiv else ""
-        return f"{self.authors}{year}, {self.title}{number}"
+        return f"{self.short}, {self.title}{number}"
 
 
 CITATIONS: dict[str, Citation] = {

@@ -21,6 +21,12 @@ Reducible = Annotated[
     Array,
     Parameter(LogitNormal(0.4, 1.0), "share of that loss that scale removes", group_sd=0.2),
 ]
+ErrorLevel = Annotated[
+    Array,
+    Parameter(
+        LogNormal(1.0, 0.5, scale="median"), "error at the reference", "fraction", varies=True
+    ),
+]
 SignedLevel = Annotated[
     Array,
     Parameter(

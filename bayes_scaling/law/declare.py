@@ -63,6 +63,19 @@ class Input:
         return _EXPECTED[self.domain]
 
     @property
+    def centred(self) -> str:
+        """What the law sees of a value x, in words."""
+        ratio = self.centring == "ratio"
+        if self.reference == (1 if ratio else 0):
+            return "x"
+        found = "its geometric mean" if ratio else "its mean"
+        if isinstance(self.reference, str):
+            found = f"that of {self.reference}"
+        elif self.reference is not None:
+            found = f"{self.reference:g}"
+        return f"x {'/' if ratio else '-'} {found}"
+
+    @property
     def on_log(self) -> bool:
         """Whether the input is a scale, seen on the log axis."""
         return self.centring == "ratio" and self.domain in ("positive", "at least one")

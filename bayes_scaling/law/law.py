@@ -20,7 +20,10 @@ from bayes_scaling.errors import LawError, UsageError
 
 from .citations import CITATIONS
 from .declare import Derived, Input, Parameter, Values, Variant
+from .families import FAMILIES
 from .response import Response
+
+_SPECIAL = ",:=/"  # they separate names on the command line and in files of fits
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +45,9 @@ class Law:
     citation : str
         Key into `CITATIONS` of the paper whose formula this is.
     references : tuple of str
-        Keys of all the papers that this law serves.
+        Keys of all the papers that this law and its variants serve.
     family : str
-        Family in the catalogue.
+        Key into `FAMILIES`.
     derived : tuple of Derived
     shear : callable, optional
         ``shear(parameters)`` gives shifts, by parameter, to the unconstrained scale
@@ -198,7 +201,18 @@ def _over(law: Law, names: tuple[str, ...]) -> Law:
             f"law {law.name} needs two or more different names for {law.open}, such as "
             f"{law.name}:web,books,code; '{','.join(names)}' came"
         )
+    for name in names:
+        if not name or set(name) & set(_SPECIAL):
+            raise UsageError(
+                f"law {law.name} cannot call an input '{name}': a name of {law.open} has a "
+                f"character or more and none of {' '.join(_SPECIAL)}; map the column to another "
+                f"name with --input NAME=COLUMN"
+            )
     each = [p for p, declared in law.parameters.items() if declared.each]
+    for clash in {f"{p}_{n}" for p in each for n in names} & set(law.parameters):
+        raise UsageError(
+            f"law {law.name} has a parameter '{clash}' already; call the columns something else"
+        )
 
     def function(*inputs: Array, **values: Array) -> Array:
         gathered = {p: tuple(values.pop(f"{p}_{n}") for n in names) for p in each}
@@ -207,7 +221,7 @@ def _over(law: Law, names: tuple[str, ...]) -> Law:
     parameters: dict[str, Parameter] = {}
     for p, declared in law.parameters.items():
         if p in each:
-            parameters |= {f"{p}_{n}": _named(declared, n) for n in names}
+            parameters |= {f"{p}_{n}": _named(replace(declared, each=False), n) for n in names}
         else:
             parameters[p] = declared
     inputs = {k: law.inputs[k] for k in fixed_inputs}
@@ -258,17 +272,21 @@ def law(
     ------
     LawError
         If an argument is not annotated, the docstring or a citation is missing,
-        or a variant names a parameter that is not there.
+        the family is unknown, or a variant names a parameter that is not there.
     """
 
     def declare(function: Callable[..., Array]) -> Law:
         where = f"law {function.__name__} ({inspect.getsourcefile(function) or 'unknown file'})"
         inputs, parameters, open_input = _read_signature(function, where)
-        for key in (citation, *references, *(v.citation for v in (variants or {}).values())):
+        papers = [citation, *references, *(v.citation for v in (variants or {}).values())]
+        for key in papers:
             if key and key not in CITATIONS:
                 raise LawError(
                     f"{where}: citation '{key}' is not in bayes_scaling/law/citations.py; add it"
                 )
+        if family not in FAMILIES:
+            known = ", ".join(f"{k} ({v})" for k, v in FAMILIES.items())
+            raise LawError(f"{where}: no family '{family}'; there are {known}")
         doc = inspect.getdoc(function)
         if not doc:
             raise LawError(f"{where}: the docstring is missing; its first line is the formula")
@@ -279,7 +297,7 @@ def law(
             parameters=MappingProxyType(parameters),
             response=response,
             citation=citation,
-            references=tuple(dict.fromkeys((citation, *references))),
+            references=tuple(dict.fromkeys(filter(None, papers))),
             family=family,
             formula=doc.splitlines()[0],
             derived=derived,
@@ -326,4 +344,11 @@ def _read_signature(
             open_input = name
     if not inputs or not parameters:
         raise LawError(f"{where}: a law needs an input and a keyword-only parameter")
+    own = {k for k, v in inputs.items() if not isinstance(v.reference, str)} - {open_input}
+    for name, declared in inputs.items():
+        if isinstance(declared.reference, str) and declared.reference not in own:
+            raise LawError(
+                f"{where}: input '{name}' shares the reference of '{declared.reference}', which "
+                "is not an input with a reference of its own"
+            )
     return inputs, parameters, open_input

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-STEPS = 60  # bisection and Newton together: to the last digits of a bracket of thousands
+STEPS = 100  # Newton or bisection: each halves the step or the bracket, one of thousands
 
 Function = Callable[..., Array]
 
@@ -37,23 +37,25 @@ def _root(function: Function, low: float, high: float, arguments: list[Array]) -
     def slope(u: Array) -> tuple[Array, Array]:
         return jax.jvp(lambda v: function(v, *arguments), (u,), (jnp.ones_like(u),))
 
-    def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        u, below, above = state
+    def unsettled(state: tuple[Array, ...]) -> Array:
+        steps, u, _, _, last = state
+        return (steps < STEPS) & jnp.any(last > 1e-15 * (1.0 + jnp.abs(u)))
+
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        steps, u, below, above, last = state
         value, derivative = slope(u)
-        below, above = jnp.where(value < 0, u, below), jnp.where(value < 0, above, u)
+        below, above = jnp.where(value <= 0, u, below), jnp.where(value >= 0, u, above)
         newton = u - value / derivative
-        # where Newton leaves the bracket, halve it
-        inside = (newton > below) & (newton < above)
-        return jnp.where(inside, newton, 0.5 * (below + above)), below, above
+        # where Newton leaves the bracket, or creeps along an exponential, halve it
+        good = (newton >= below) & (newton <= above) & (jnp.abs(newton - u) <= 0.5 * last)
+        moved = jnp.where(good, newton, 0.5 * (below + above))
+        moved = jnp.where(jnp.isnan(value), jnp.nan, moved)
+        return steps + 1, moved, below, above, jnp.abs(moved - u)
 
     shape = jnp.shape(arguments[0])
     dtype = jnp.result_type(float)
-    start = (
-        jnp.full(shape, 0.5 * (low + high), dtype),
-        jnp.full(shape, low, dtype),
-        jnp.full(shape, high, dtype),
-    )
-    return jax.lax.fori_loop(0, STEPS, step, start)[0]
+    start = (jnp.full(shape, x, dtype) for x in (0.5 * (low + high), low, high, high - low))
+    return jax.lax.while_loop(unsettled, step, (jnp.asarray(0), *start))[1]
 
 
 @_root.defjvp
@@ -64,4 +66,7 @@ def _root_jvp(
     u = _root(function, low, high, arguments)
     _, along = jax.jvp(lambda *a: function(u, *a), tuple(arguments), tuple(moves))
     _, slope = jax.jvp(lambda v: function(v, *arguments), (u,), (jnp.ones_like(u),))
-    return u, -along / slope
+    # a root that was put on an end of the bracket stays there
+    ends = function(jnp.full_like(u, low), *arguments), function(jnp.full_like(u, high), *arguments)
+    held = (ends[0] >= 0) | (ends[1] <= 0)
+    return u, jnp.where(held, 0.0, -along / jnp.where(held, 1.0, slope))

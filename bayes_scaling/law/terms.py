@@ -17,17 +17,24 @@ from jaxtyping import Float
 
 from .roots import increasing_root
 
-Runs = Float[Array, "*runs"]
+Given = Float[Array, "*runs"]
+Runs = Given | float
 
 # -- powers -------------------------------------------------------------------
 
 
-def power(x: Runs, exponent: Runs) -> Runs:
+def power(x: Runs, exponent: Runs) -> Given:
     """Return the decaying power ``x ** -exponent``; one at the reference ``x = 1``."""
     return jnp.exp(-exponent * jnp.log(x))
 
 
-def product(*terms: tuple[Runs, Runs]) -> Runs:
+def growing(x: Runs, exponent: Runs) -> Given:
+    """Return the growing power ``x ** exponent``, zero at zero; x need not be a ratio."""
+    inside = jnp.where(x > 0, x, 1.0)
+    return jnp.where(x > 0, jnp.exp(exponent * jnp.log(inside)), 0.0)
+
+
+def product(*terms: tuple[Runs, Runs]) -> Given:
     """Power of several inputs at once, ``prod x_j ** -exponent_j``.
 
     Where the inputs grow in proportion only the sum of the exponents is identified.
@@ -35,12 +42,12 @@ def product(*terms: tuple[Runs, Runs]) -> Runs:
     return jnp.exp(-sum(exponent * jnp.log(x) for x, exponent in terms))
 
 
-def drifting(x: Runs, exponent: Runs, drift: Runs) -> Runs:
+def drifting(x: Runs, exponent: Runs, drift: Runs) -> Given:
     """Return an exponent that itself is a power of an input: ``exponent * x ** drift``."""
     return exponent * jnp.exp(drift * jnp.log(x))
 
 
-def box_cox(x: Runs, curvature: Runs) -> Runs:
+def box_cox(x: Runs, curvature: Runs) -> Given:
     """Centred power ``(x ** k - 1) / k`` of a ratio, which is ``log x`` at ``k = 0``."""
     log_x, k = jnp.log(x), jnp.asarray(curvature)
     small = jnp.abs(k * log_x) < 1e-4
@@ -49,18 +56,18 @@ def box_cox(x: Runs, curvature: Runs) -> Runs:
     return jnp.where(small, series, jnp.expm1(safe * log_x) / safe)
 
 
-def shift(x: Runs, by: Runs) -> Runs:
+def shift(x: Runs, by: Runs) -> Given:
     """Move a ratio away from zero and scale it back to one: ``(x + by) / (1 + by)``.
 
     ``by`` is in units of the reference and positive; x may be zero.
     """
-    return (x + by) / (1.0 + by)
+    return jnp.asarray((x + by) / (1.0 + by))
 
 
 # -- sums and floors ----------------------------------------------------------
 
 
-def coupled(first: Runs, second: Runs, share: Runs, coupling: Runs | float = 1.0) -> Runs:
+def coupled(first: Runs, second: Runs, share: Runs, coupling: Runs = 1.0) -> Given:
     """Soft sum of two decaying terms that are one at the reference.
 
     ``(share * first**(1/k) + (1 - share) * second**(1/k)) ** k`` with coupling
@@ -71,7 +78,7 @@ def coupled(first: Runs, second: Runs, share: Runs, coupling: Runs | float = 1.0
     the two terms remains.
     """
     if isinstance(coupling, float) and coupling == 1.0:
-        return share * first + (1.0 - share) * second
+        return jnp.asarray(share * first + (1.0 - share) * second)
     inverse = 1.0 / jnp.asarray(coupling)
     # in logs: first**(1/k) overflows for small k
     log_sum = jnp.logaddexp(
@@ -80,7 +87,7 @@ def coupled(first: Runs, second: Runs, share: Runs, coupling: Runs | float = 1.0
     return jnp.exp(jnp.asarray(coupling) * log_sum)
 
 
-def above_floor(level: Runs, reducible: Runs, decay: Runs) -> Runs:
+def above_floor(level: Runs, reducible: Runs, decay: Runs) -> Given:
     """Put a decaying term on a floor: ``level * (1 - reducible + reducible * decay)``.
 
     Parameters
@@ -92,18 +99,18 @@ def above_floor(level: Runs, reducible: Runs, decay: Runs) -> Runs:
     decay : array
         Decaying term, one at the reference.
     """
-    return level * (1.0 - reducible + reducible * decay)
+    return jnp.asarray(level * (1.0 - reducible + reducible * decay))
 
 
-def moved(level: Runs, amplitude: Runs, decay: Runs) -> Runs:
+def moved(level: Runs, amplitude: Runs, decay: Runs) -> Given:
     """Move a response of either sign: ``level + amplitude * (decay - 1)``.
 
     `above_floor` for responses that can be negative, such as normalised losses.
     """
-    return level + amplitude * (decay - 1.0)
+    return jnp.asarray(level + amplitude * (decay - 1.0))
 
 
-def smooth_minimum(first: Runs, second: Runs, sharpness: Runs | float = 10.0) -> Runs:
+def smooth_minimum(first: Runs, second: Runs, sharpness: Runs = 10.0) -> Given:
     """Minimum of two positive quantities without a kink.
 
     ``(first**-k + second**-k) ** (-1/k)``; never above either, and at most a factor
@@ -116,7 +123,7 @@ def smooth_minimum(first: Runs, second: Runs, sharpness: Runs | float = 10.0) ->
 # -- saturation and regimes ---------------------------------------------------
 
 
-def saturating(ratio: Runs, steepness: Runs) -> Runs:
+def saturating(ratio: Runs, steepness: Runs) -> Given:
     """Solve ``w / (1 - w)**steepness = ratio`` for the fraction w of the reducible range.
 
     M4 of Alabdulmohsin et al. 2022, with ``w = (y - floor) / (ceiling - floor)`` and
@@ -124,14 +131,14 @@ def saturating(ratio: Runs, steepness: Runs) -> Runs:
     long as that is below one; at 1 it is ``ratio / (1 + ratio)``.
     """
 
-    def left(u: Runs, steepness: Runs, log_ratio: Runs) -> Runs:
+    def left(u: Runs, steepness: Runs, log_ratio: Runs) -> Given:
         return -softplus(-u) + steepness * softplus(u) - log_ratio
 
-    u = increasing_root(left, (steepness, jnp.log(ratio)), low=-800.0, high=800.0)
+    u = increasing_root(left, (jnp.asarray(steepness), jnp.log(ratio)), low=-800.0, high=800.0)
     return jax.nn.sigmoid(u)
 
 
-def smooth_break(x: Runs, place: Runs, change: Runs, width: Runs) -> Runs:
+def smooth_break(x: Runs, place: Runs, change: Runs, width: Runs) -> Given:
     """Change the exponent of a power by `change` around `place`; one at the reference.
 
     ``((1 + (x/d)**(1/f)) / (1 + (1/d)**(1/f))) ** (-c f)`` of Caballero et al. 2022,
@@ -142,12 +149,12 @@ def smooth_break(x: Runs, place: Runs, change: Runs, width: Runs) -> Runs:
     return jnp.exp(-change * width * (softplus((log_x - log_d) / width) - softplus(-log_d / width)))
 
 
-def bump(x: Runs, place: Runs, width: Runs) -> Runs:
+def bump(x: Runs, place: Runs, width: Runs) -> Given:
     """Return a bump of height one at `place`, normal in ``log x`` with sd `width`."""
     return jnp.exp(-0.5 * ((jnp.log(x) - jnp.log(place)) / width) ** 2)
 
 
-def rise(x: Runs, place: Runs, slope: Runs) -> Runs:
+def rise(x: Runs, place: Runs, slope: Runs) -> Given:
     """Return a logistic curve in ``log x`` from 0 to 1, a half at `place`."""
     return jax.nn.sigmoid(slope * (jnp.log(x) - jnp.log(place)))
 
@@ -155,7 +162,7 @@ def rise(x: Runs, place: Runs, slope: Runs) -> Runs:
 # -- effective resources ------------------------------------------------------
 
 
-def repeated(total: Runs, unique: Runs, worth: Runs) -> Runs:
+def repeated(total: Runs, unique: Runs, worth: Runs) -> Given:
     """Amount of new data that repeated data are worth (Muennighoff et al. 2023, eq. 5).
 
     ``unique * (1 + worth * (1 - exp(-repeats / worth)))`` with ``repeats = total /
@@ -168,18 +175,21 @@ def repeated(total: Runs, unique: Runs, worth: Runs) -> Runs:
     return used * (1.0 - worth * jnp.expm1(-repeats / worth))
 
 
-def harmed(effective: Runs, total: Runs, unique: Runs, harm: Runs) -> Runs:
-    """Lessen an effective amount of data by over-fitting: divide by ``1 + harm * repeats``."""
+def harmed(effective: Runs, total: Runs, unique: Runs, harm: Runs) -> Given:
+    """Lessen an effective amount of data by over-fitting: divide by ``1 + (harm * repeats)**2``.
+
+    A few repeats do nothing, ``1 / harm`` of them halve it, and it falls beyond.
+    """
     repeats = jnp.maximum(total / unique - 1.0, 0.0)
-    return effective / (1.0 + harm * repeats)
+    return effective / (1.0 + (harm * repeats) ** 2)
 
 
-def parallel_streams(streams: Runs, gain: Runs) -> Runs:
+def parallel_streams(streams: Runs, gain: Runs) -> Given:
     """Factor on the parameters of parallel streams, ``1 + gain * log P`` (Chen et al. 2025)."""
     return 1.0 + gain * jnp.log(streams)
 
 
-def average_size(start: Runs, end: Runs, begins: Runs, stops: Runs, order: Runs) -> Runs:
+def average_size(start: Runs, end: Runs, begins: Runs, stops: Runs, order: Runs) -> Given:
     """Power mean over training of a model's size that falls linearly (pruning) or grows.
 
     Parameters
@@ -189,22 +199,35 @@ def average_size(start: Runs, end: Runs, begins: Runs, stops: Runs, order: Runs)
     begins, stops : array
         Fractions of the tokens at which the change begins and stops; equal for a jump.
     order : array
-        Order of the mean: 1 is the average of Jin et al. 2025, 0 is excluded.
+        Order of the mean: 1 is the average of Jin et al. 2025, 0 the geometric mean.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    log_start, log_end = jnp.log(start), jnp.log(end)
-    # relative to the start, so that no power of a size overflows
-    during = sum(
-        0.5 * w * jnp.exp(order * jnp.log1p(0.5 * (1.0 + x) * jnp.expm1(log_end - log_start)))
-        for x, w in zip(nodes, weights, strict=True)
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    start, order = jnp.asarray(start), jnp.asarray(order)
+    # log sizes over the start, so that no power of a size overflows
+    log_end = jnp.log(end) - jnp.log(start)
+    inside = jnp.asarray(0.5 * (1.0 + nodes)) * log_end[..., None]
+    # a size that moves linearly stays as long at a log size as that size is large
+    shares = jnp.asarray(weights) * jnp.exp(inside)
+    shares = shares / jnp.sum(shares, axis=-1, keepdims=True)
+
+    def mean(at_start: Runs, at_end: Runs, inside: Runs) -> Given:
+        during = jnp.sum(shares * inside, axis=-1)
+        return begins * at_start + (stops - begins) * during + (1.0 - stops) * at_end
+
+    geometric = mean(jnp.zeros_like(log_end), log_end, inside)
+    away = (-geometric, log_end - geometric, inside - geometric[..., None])
+    small = jnp.abs(order * log_end) < 1e-3
+    safe = jnp.where(small, 1.0, order)
+    powers = mean(
+        jnp.expm1(safe * away[0]), jnp.expm1(safe * away[1]), jnp.expm1(safe[..., None] * away[2])
     )
-    mean = (
-        begins + (stops - begins) * during + (1.0 - stops) * jnp.exp(order * (log_end - log_start))
-    )
-    return jnp.exp(log_start + jnp.log(mean) / order)
+    squares, cubes = (mean(*(x**k for x in away)) for k in (2, 3))
+    series = order * squares / 2.0 + order**2 * cubes / 6.0
+    beyond = jnp.where(small, series, jnp.log1p(powers) / safe)
+    return start * jnp.exp(geometric + beyond)
 
 
-def pool_learning(passes: Runs, half_life: Runs, most: int = 64) -> Runs:
+def pool_learning(passes: Runs, half_life: Runs, most: int = 64) -> Given:
     """Log of the samples seen, each pass through a pool worth less than the one before.
 
     Sum over passes j = 1, 2, ... of ``0.5**((j - 1) / half_life) * log(n_j / n_(j-1))``
@@ -232,7 +255,7 @@ def pool_learning(passes: Runs, half_life: Runs, most: int = 64) -> Runs:
     return jnp.minimum(log_passes, 0.0) + jnp.sum(decay * gained, axis=-1) + last * rest
 
 
-def mixture_share(weight: Runs, lift: Runs, rise: Runs, fall: Runs) -> Runs:
+def mixture_share(weight: Runs, lift: Runs, rise: Runs, fall: Runs) -> Given:
     """Share of a model that a task with sampling weight p gets: ``p + c1 p**c2 (1 - p)**c3``.
 
     Fernandes et al. 2023: 0 at ``p = 0`` and 1 at ``p = 1`` whatever c1, c2 and c3.
@@ -242,27 +265,27 @@ def mixture_share(weight: Runs, lift: Runs, rise: Runs, fall: Runs) -> Runs:
     return weight + jnp.where((weight > 0) & (weight < 1), bend, 0.0)
 
 
-def expert_saturation(experts: Runs, start: Runs, most: Runs) -> Runs:
+def expert_saturation(experts: Runs, start: Runs, most: Runs) -> Given:
     """Effective number of experts of Clark et al. 2022, eq. 6.
 
     ``1 / (1 / (E - 1 + 1 / (1/start - 1/most)) + 1 / most)``: `start` for a dense
     model (E = 1), `most` for endless experts; ``most > start`` is needed.
     """
     inner = experts - 1.0 + 1.0 / (1.0 / start - 1.0 / most)
-    return 1.0 / (1.0 / inner + 1.0 / most)
+    return jnp.asarray(1.0 / (1.0 / inner + 1.0 / most))
 
 
 # -- precision ----------------------------------------------------------------
 
 
-def precision_share(bits: Runs, scale: Runs) -> Runs:
+def precision_share(bits: Runs, scale: Runs) -> Given:
     """Share of the parameters that count at a precision, ``1 - exp(-bits / scale)``."""
     return -jnp.expm1(-bits / scale)
 
 
 def float_noise(
     exponent_bits: Runs, mantissa_bits: Runs, block: Runs, delta: Runs, nu: Runs
-) -> Runs:
+) -> Given:
     """Size of floating-point rounding: ``log2(B) / ((E + .5)**delta (M + .5)**nu)``.
 
     Sun et al. 2025, with E exponent bits, M mantissa bits and B numbers that share a
@@ -276,7 +299,7 @@ def float_noise(
 # -- frontiers ----------------------------------------------------------------
 
 
-def stochastic_frontier(residual: Runs, sigma: Runs, excess: Runs) -> Runs:
+def stochastic_frontier(residual: Runs, sigma: Runs, excess: Runs) -> Given:
     """Log density of normal noise less a half-normal shortfall (Aigner et al. 1977).
 
     Parameters

@@ -17,7 +17,8 @@ from bayes_scaling.errors import Finding, FitError
 from bayes_scaling.law import Law
 from bayes_scaling.program import Spec, Structure
 
-from .diagnostics import diagnose, prior_sds, summarise
+from .diagnostics import prior_sds, summarise
+from .findings import diagnose
 from .nuts import Settings
 
 FORMAT = 1
@@ -120,7 +121,8 @@ class Fit:
     @functools.cached_property
     def warnings(self) -> tuple[Finding, ...]:
         """Findings about the sampling, what was not learned, and the table."""
-        sampling = diagnose(self.table, self.tree["sample_stats"].to_dataset())
+        stats = self.tree["sample_stats"].to_dataset()
+        sampling = diagnose(self.table, stats, self.posterior, self.law, self.spec.ranges)
         return sampling + tuple(Finding(**f) for f in self.record.findings)  # type: ignore[arg-type]
 
     @property

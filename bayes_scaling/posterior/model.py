@@ -61,6 +61,11 @@ class ScalingModel:
             raise UsageError(
                 f"a ScalingModel needs a Law such as bs.models.chinchilla, got {type(law).__name__}"
             )
+        if law.open:
+            raise UsageError(
+                f"law {law.name} takes any number of columns as {law.open}: name them, as "
+                f"--law {law.name}:web,books,code or law.over('web', 'books', 'code') does"
+            )
         self.law = law
         self.pool = dict(pool or {})
         self.noise = noise

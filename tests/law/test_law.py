@@ -58,7 +58,7 @@ def test_the_signature_is_the_declaration(made: Law) -> None:
     )
     assert made.inputs["y"] == Input("scale", "unit")
     assert made.formula == "$L = a x^{-p} y^{-q}$"
-    assert made.references == ("kaplan2020", "hestness2017")
+    assert made.references == ("kaplan2020", "hestness2017", "gadre2024")  # a variant's, too
     assert made.source == __file__
     assert repr(made) == "Law(toy: x, y -> loss)"
     assert made.mean(INPUTS, VALUES) == pytest.approx(2 / 2 / 10)
@@ -135,6 +135,29 @@ def test_unknown_citations(options: dict[str, Any]) -> None:
     with pytest.raises(LawError, match=r"citation 'nobody1999' is not in .*citations\.py") as e:
         declare(toy, **options)
     assert f"law toy ({__file__})" in str(e.value)
+
+
+def test_unknown_family() -> None:
+    with pytest.raises(LawError, match=r"no family 'Z'; there are A \(sums of") as caught:
+        declare(toy, family="Z")
+    assert f"law toy ({__file__})" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (Input("", ""), "x / its geometric mean"),
+        (Input("", "", reference=1e9), "x / 1e+09"),
+        (Input("", "", reference=1.0), "x"),
+        (Input("", "", reference="N"), "x / that of N"),
+        (Input("", "", "fraction", "difference"), "x - its mean"),
+        (Input("", "", "fraction", "difference", reference=0.5), "x - 0.5"),
+        (Input("", "", "real", "difference", reference=0.0), "x"),
+        (Input("", "", "real", "difference", reference=1.0), "x - 1"),
+    ],
+)
+def test_centring_in_words(declared: Input, words: str) -> None:
+    assert declared.centred == words
 
 
 @pytest.mark.parametrize(

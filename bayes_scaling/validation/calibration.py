@@ -1,0 +1,189 @@
+"""Simulation-based calibration (Talts et al. 2018) with simultaneous ECDF bands."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import numpy as np
+import pandas as pd
+from arviz_stats.base import array_stats
+from jax import Array
+from jaxtyping import Float
+
+from bayes_scaling.posterior.model import ScalingModel
+from bayes_scaling.posterior.nuts import Settings, sample_traced
+from bayes_scaling.program import Data, Structure, build_data, draw_prior
+from bayes_scaling.runs import Runs
+
+BLOCK = 20  # replicates of one call
+TOGETHER = 2  # replicates that walk in step: more of them wait for the longest tree
+RANKS = 100  # draws that each rank is taken among, after thinning
+SETTLED_RHAT = 1.05
+SETTINGS = Settings(chains=4, draws=300, warmup=300, target_accept=0.9, max_depth=8)
+LONGER = Settings(chains=4, draws=2000, warmup=1500, target_accept=0.97, max_depth=10)
+GRID = np.linspace(0.02, 0.98, 49)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Ranks of true values among posterior draws, over tables simulated from the prior.
+
+    Attributes
+    ----------
+    names : list of str
+        Quantities.
+    ranks : array, shape (replicates, quantities)
+        From 0 to 1; uniform where the posterior is calibrated.
+    redone : int
+        Replicates whose chains had not settled, and were run again for longer.
+    """
+
+    names: list[str]
+    ranks: Float[np.ndarray, "replicates quantities"]
+    redone: int = 0
+
+    def deviations(self) -> dict[str, float]:
+        """Largest standardised distance of each ECDF from the uniform one."""
+        return {name: deviation(self.ranks[:, j]) for j, name in enumerate(self.names)}
+
+    def summary(self, level: float = 0.01) -> pd.DataFrame:
+        """One row a quantity: deviation, the band that all must keep to, and whether it does.
+
+        Parameters
+        ----------
+        level : float
+            Chance that a calibrated posterior leaves the band in any quantity.
+        """
+        limit = band(len(self.ranks), level / len(self.names))
+        rows = [
+            {"name": name, "deviation": d, "band": limit, "inside": d <= limit}
+            for name, d in self.deviations().items()
+        ]
+        return pd.DataFrame(rows)
+
+
+def calibrate(
+    model: ScalingModel,
+    runs: Runs,
+    *,
+    replicates: int = 200,
+    seed: int = 0,
+    report: Callable[[str], None] | None = None,
+) -> Calibration:
+    """Rank the parameters of simulated tables among the draws of their posteriors.
+
+    Parameters
+    ----------
+    model : ScalingModel
+    runs : Runs
+        Their inputs and groups are simulated at; responses set the scale of the priors.
+    replicates : int
+        Tables to simulate and fit.
+    seed : int
+    report : callable, optional
+        Told how far it is.
+    """
+    spec = model.spec(runs)
+    structure, data = spec.structure(model.law), build_data(spec, model.law, runs)
+    return rank_truths(structure, data, replicates=replicates, seed=seed, report=report)
+
+
+def rank_truths(
+    structure: Structure,
+    data: Data,
+    *,
+    replicates: int,
+    seed: int,
+    report: Callable[[str], None] | None = None,
+) -> Calibration:
+    """`calibrate` for a program and its arrays; compiled once for each structure and shape."""
+    say = report or (lambda _: None)
+    truths = draw_prior(structure, data, jax.random.key(seed), replicates)
+    responses = truths.pop("response")
+    keys = jax.random.split(jax.random.key(seed + 1), replicates)
+    flat = _flatten(truths, 1)
+    found, redone = [], 0
+    for start in range(0, replicates, BLOCK):
+        chosen = slice(start, start + BLOCK)
+        drawn = _flatten(_block(structure, data, responses[chosen], keys[chosen]), 3)
+        for i, draws in enumerate(drawn):
+            if not _settled(draws):
+                redone += 1
+                index = start + i
+                draws = _flatten(_alone(structure, data, responses[index], keys[index]), 2)
+            truth = flat[start + i]
+            found.append([rank(draws[..., j], truth[j]) for j in range(truth.size)])
+        say(f"{min(start + BLOCK, replicates)} of {replicates} replicates, {redone} redone")
+    return Calibration(_names(truths), np.array(found), redone)
+
+
+def _one(
+    structure: Structure, data: Data, response: Array, key: Array, settings: Settings
+) -> dict[str, Array]:
+    return sample_traced(structure, data._replace(response=response), key, settings).sites
+
+
+@partial(jax.jit, static_argnames=("structure",))
+def _block(structure: Structure, data: Data, responses: Array, keys: Array) -> dict[str, Array]:
+    return jax.lax.map(
+        lambda pair: _one(structure, data, pair[0], pair[1], SETTINGS),
+        (responses, keys),
+        batch_size=TOGETHER,
+    )
+
+
+@partial(jax.jit, static_argnames=("structure",))
+def _alone(structure: Structure, data: Data, response: Array, key: Array) -> dict[str, Array]:
+    return _one(structure, data, response, key, LONGER)
+
+
+def _names(sites: Mapping[str, Array]) -> list[str]:
+    found = []
+    for k in sorted(sites):
+        size = int(np.prod(sites[k].shape[1:]))
+        found += [k] if sites[k].ndim == 1 else [f"{k}[{i}]" for i in range(size)]
+    return found
+
+
+def _flatten(sites: Mapping[str, Array], leading: int) -> np.ndarray:
+    """Sites as one array with the quantities last, by name."""
+    parts = [np.asarray(sites[k]) for k in sorted(sites)]
+    return np.concatenate([p.reshape(*p.shape[:leading], -1) for p in parts], axis=-1)
+
+
+def _settled(draws: np.ndarray) -> bool:
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    return bool(
+        np.all(array_stats.rhat(draws, **axes) < SETTLED_RHAT)
+        and np.all(array_stats.ess(draws, method="bulk", **axes) > RANKS)
+    )
+
+
+def rank(draws: Float[np.ndarray, "chains draws"], truth: float) -> float:
+    """Rank of the truth among `RANKS` nearly independent draws, as a fraction with jitter."""
+    ess = float(array_stats.ess(draws, method="bulk", chain_axis=0, draw_axis=1))
+    pooled = draws.T.ravel()  # neighbours of different chains are independent
+    step = max(1, math.ceil(pooled.size / max(min(ess, pooled.size), 1)))
+    thinned = pooled[::step]
+    kept = thinned[np.linspace(0, thinned.size - 1, min(RANKS, thinned.size)).astype(int)]
+    jitter = np.random.default_rng(int(abs(truth) * 1e6) % 2**32).uniform()
+    return float((np.sum(kept < truth) + jitter) / (kept.size + 1))
+
+
+@functools.cache
+def band(replicates: int, level: float) -> float:
+    """Largest ECDF deviation, in sds, that uniform ranks exceed with probability `level`."""
+    rng = np.random.default_rng(0)
+    simulated = [deviation(rng.uniform(size=replicates)) for _ in range(20_000)]
+    return float(np.quantile(simulated, 1 - level))
+
+
+def deviation(ranks: Float[np.ndarray, " replicates"]) -> float:
+    """Largest standardised distance of the ECDF of ranks from the uniform one."""
+    ecdf = np.searchsorted(np.sort(ranks), GRID) / ranks.size
+    return float(np.max(np.abs(ecdf - GRID) / np.sqrt(GRID * (1 - GRID) / ranks.size)))

@@ -1,0 +1,45 @@
+"""Every law finds the parameters that runs were simulated from; one program for all of a noise."""
+
+from __future__ import annotations
+
+import pytest
+import results
+from cases import CASES, Case
+from recovery import recover
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.law)
+def test_recovery(case: Case) -> None:
+    found = recover(case.law)
+    assert not found.faults(tuple(case.unidentified))
+
+
+def test_faults_are_seen() -> None:
+    """A wrong truth, a design without information and chains that disagree are told."""
+    found = recover("power_law")
+    wrong = found.__class__(
+        **found.__dict__
+        | {"divergences": 2, "rhat": 1.2, "z": {"alpha": 5.0}, "contraction": {"alpha": 0.1}}
+    )
+    assert wrong.faults(()) == [
+        "2 divergences",
+        "R-hat 1.200",
+        "alpha +5.0 sd off",
+        "alpha contracts by 0.10",
+    ]
+    assert "alpha contracts by 0.10" not in wrong.faults(("alpha",))
+
+
+def test_the_table_of_results_is_current() -> None:
+    table = results.read()
+    assert not results.stale(table), "run python tests/results.py"
+    assert set(table["law"]) == {case.law for case in CASES}
+    assert results.PAGE.read_text() == results.page(table), "run python tests/results.py"
+
+
+def test_the_table_of_results_shows_no_fault() -> None:
+    table = results.read()
+    assert (table["faults"] == "").all()
+    limit = results.catalogue_band(int(table["replicates"].min()), int(table["quantities"].sum()))
+    outside = table[table["worst_deviation"] > limit]
+    assert outside.empty, outside[["law", "worst_quantity", "worst_deviation"]].to_string()
