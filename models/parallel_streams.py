@@ -42,4 +42,5 @@ def parallel_streams(
     the loss of one stream at the reference N. Sizes of little more than a decade leave E and
     alpha confounded, but know k well, as it compares streams with sizes.
     """
-    return above_floor(level, reducible, terms.power(N * terms.parallel_streams(P, k), alpha))
+    size = N * terms.parallel_streams(P, k)
+    return terms.above_floor(level, reducible, terms.power(size, alpha))

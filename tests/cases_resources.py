@@ -105,7 +105,7 @@ def published_best(law: Law, p: Values) -> float:
     return float((2e9 * G) ** (beta / alpha) * G)
 
 
-CONSTRAINED_DOMAIN = {"N": (1e7, 1e10), "D": (1e9, 2e11), "U": (4e8, 5e10)}
+CONSTRAINED_DOMAIN = {"N": (1e7, 5e9), "D": (1e9, 3e11), "U": (1e9, 9e10)}
 
 DATA_CONSTRAINED = Case(
     "data_constrained",

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from cases import CASES, Case
-from results import REPLICATES, calibration, catalogue_band
+from results import FAMILY_LEVEL, calibration
 
 import bayes_scaling as bs
 from bayes_scaling.validation import calibrate
-from bayes_scaling.validation.calibration import band, deviation
+from bayes_scaling.validation.calibration import p_value
 
-FAMILY_LEVEL = 0.01
 slow = pytest.mark.slow
 
 
@@ -40,19 +39,21 @@ def test_ranks_of_the_truth_are_uniform(recipes: int, seed: int) -> None:
 def test_every_law_is_calibrated(case: Case) -> None:
     """The band is that of the whole catalogue: one quantity in a hundred catalogues leaves it."""
     quantities = sum(len(bs.find_law(c.law).parameters) + 2 for c in CASES)
-    deviations = calibration(case).deviations()
-    worst = max(deviations, key=deviations.__getitem__)
-    assert deviations[worst] <= catalogue_band(REPLICATES, quantities), worst
+    p = calibration(case).p_values()
+    worst = min(p, key=p.__getitem__)
+    assert p[worst] > FAMILY_LEVEL / quantities, f"{worst}: {p[worst]:.2g}"
 
 
-def test_the_band_catches_ranks_that_are_not_uniform() -> None:
+def test_p_values_catch_ranks_that_are_not_uniform() -> None:
     rng = np.random.default_rng(1)
-    limit = band(200, FAMILY_LEVEL)
-    assert deviation(rng.beta(0.6, 0.6, 200)) > limit  # intervals too narrow
-    assert deviation(rng.beta(1.6, 1.0, 200)) > limit  # biased
-    assert deviation(rng.uniform(size=200)) < limit
+    assert p_value(rng.beta(0.6, 0.6, 200)) < 1e-3  # intervals too narrow
+    assert p_value(rng.beta(1.6, 1.0, 200)) < 1e-3  # biased
+    assert p_value(rng.beta(1.0, 0.02, 200)) < 1e-12  # far in the tail
 
 
-def test_the_band_of_the_catalogue_is_wider_than_that_of_a_law() -> None:
-    alone = band(REPLICATES, FAMILY_LEVEL)
-    assert alone < catalogue_band(REPLICATES, 10) < catalogue_band(REPLICATES, 400) < 2 * alone
+def test_p_values_of_uniform_ranks_are_uniform() -> None:
+    rng = np.random.default_rng(2)
+    found = np.array([p_value(rng.uniform(size=100)) for _ in range(1000)])
+    # three standard errors of a proportion
+    for level in (0.05, 0.3, 0.7):
+        assert abs((found <= level).mean() - level) < 3 * np.sqrt(level * (1 - level) / 1000)

@@ -27,6 +27,7 @@ SETTLED_RHAT = 1.05
 SETTINGS = Settings(chains=4, draws=300, warmup=300, target_accept=0.9, max_depth=8)
 LONGER = Settings(chains=4, draws=2000, warmup=1500, target_accept=0.97, max_depth=10)
 GRID = np.linspace(0.02, 0.98, 49)
+KNOWN = 20  # smallest simulated probabilities below which the tail is extrapolated
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +48,21 @@ class Calibration:
     ranks: Float[np.ndarray, "replicates quantities"]
     redone: int = 0
 
-    def deviations(self) -> dict[str, float]:
-        """Largest standardised distance of each ECDF from the uniform one."""
-        return {name: deviation(self.ranks[:, j]) for j, name in enumerate(self.names)}
+    def p_values(self) -> dict[str, float]:
+        """Chance that uniform ranks leave a band as wide as these do, by quantity."""
+        return {name: p_value(self.ranks[:, j]) for j, name in enumerate(self.names)}
 
     def summary(self, level: float = 0.01) -> pd.DataFrame:
-        """One row a quantity: deviation, the band that all must keep to, and whether it does.
+        """One row a quantity: mean rank, p-value, and whether it keeps to the band.
 
         Parameters
         ----------
         level : float
             Chance that a calibrated posterior leaves the band in any quantity.
         """
-        limit = band(len(self.ranks), level / len(self.names))
-        rows = [
-            {"name": name, "deviation": d, "band": limit, "inside": d <= limit}
-            for name, d in self.deviations().items()
-        ]
-        return pd.DataFrame(rows)
+        p = self.p_values()
+        table = pd.DataFrame({"name": list(p), "mean_rank": self.ranks.mean(0), "p": p.values()})
+        return table.assign(inside=table["p"] > level / len(p))
 
 
 def calibrate(
@@ -175,15 +173,29 @@ def rank(draws: Float[np.ndarray, "chains draws"], truth: float) -> float:
     return float((np.sum(kept < truth) + jitter) / (kept.size + 1))
 
 
+def p_value(ranks: Float[np.ndarray, " replicates"]) -> float:
+    """Chance that the ECDF of as many uniform ranks leaves a band as wide as these need.
+
+    The band is that of Sailynoja et al. 2022: equally unlikely to be left at every point.
+    """
+    smallest, reference = surprise(ranks), _uniform_surprises(ranks.size)
+    known = np.searchsorted(reference, smallest, side="right")
+    if known >= KNOWN:
+        return float(known / reference.size)
+    # so far out in the tail both probabilities fall together
+    return float(KNOWN / reference.size * smallest / reference[KNOWN - 1])
+
+
+def surprise(ranks: Float[np.ndarray, " replicates"]) -> float:
+    """Smallest two-sided binomial probability of the ECDF over the points of a grid."""
+    from scipy.stats import binom
+
+    count = np.searchsorted(np.sort(ranks), GRID)
+    below, above = binom.cdf(count, ranks.size, GRID), binom.sf(count - 1, ranks.size, GRID)
+    return float(np.min(np.minimum(1.0, 2.0 * np.minimum(below, above))))
+
+
 @functools.cache
-def band(replicates: int, level: float) -> float:
-    """Largest ECDF deviation, in sds, that uniform ranks exceed with probability `level`."""
+def _uniform_surprises(replicates: int) -> Float[np.ndarray, " simulations"]:
     rng = np.random.default_rng(0)
-    simulated = [deviation(rng.uniform(size=replicates)) for _ in range(20_000)]
-    return float(np.quantile(simulated, 1 - level))
-
-
-def deviation(ranks: Float[np.ndarray, " replicates"]) -> float:
-    """Largest standardised distance of the ECDF of ranks from the uniform one."""
-    ecdf = np.searchsorted(np.sort(ranks), GRID) / ranks.size
-    return float(np.max(np.abs(ecdf - GRID) / np.sqrt(GRID * (1 - GRID) / ranks.size)))
+    return np.sort([surprise(rng.uniform(size=replicates)) for _ in range(10_000)])
