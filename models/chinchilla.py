@@ -20,7 +20,7 @@ from bayes_scaling.law.terms import above_floor, coupled, power
 @law(
     response=Loss("nat/token"),
     citation="hoffmann2022",
-    references=("besiroglu2024", "gadre2024"),
+    references=("besiroglu2024", "gadre2024", "porian2024"),
     family="A",
     tried_on=("chinchilla", "gadre_overtraining", "fantastic_optimizers", "ladder"),
     shear=slopes,
@@ -45,7 +45,12 @@ from bayes_scaling.law.terms import above_floor, coupled, power
         ),
     ),
     variants={
-        "tied": Variant("one exponent for N and D", citation="gadre2024", tie={"beta": "alpha"})
+        "tied": Variant("one exponent for N and D", citation="gadre2024", tie={"beta": "alpha"}),
+        "no_floor": Variant(
+            "no irreducible loss: L(N, S_min), steps in the place of D",
+            citation="kaplan2020",
+            fix={"reducible": 1.0},
+        ),
     },
 )
 def chinchilla(

@@ -67,11 +67,11 @@ def four_regimes(
 ) -> Array:
     r"""$L = E + A X^{-\alpha},\ \alpha \approx 1 \text{ or } \alpha \approx 4/d$
 
-    Bahri et al. 2021: where the other resource is ample, the loss above its limit is
-    variance-limited with exponent 1 in the data and in the width, once they exceed what the
-    task resolves, and resolution-limited before, with an exponent of about $4/d$ (at least
-    so for smooth functions; $2/d$ for Lipschitz ones). That makes four regimes for two
-    resources; X is one of them.
+    Bahri et al. 2021: the loss above its limit falls with exponent 1 in a resource that
+    already exceeds what the fixed other one can use (variance-limited), and with about
+    $4/d$, at least so for smooth functions, where the other one is ample
+    (resolution-limited). With data and width as the resources these are four regimes; X is
+    one of the two.
 
     The exponent's prior is a mixture: half on 1 (sd of log .05), half on $4/d$ (sd of log
     .4). `regime` is normal and runs through it from small exponents to large ones, so that

@@ -34,11 +34,11 @@ def signed_power_law(
 ) -> Array:
     r"""$L = E + A X^{-\alpha}$
 
-    `power_law` for losses of either sign, or without a natural zero. The log-likelihoods of densities that
-    Yao et al. 2024 forecast time series with change with the unit of the series and can
-    be negative, so noise is additive here and the floor is free. They fit
-    $(X_c/X)^{\alpha}$, without a floor, to in- and out-of-distribution losses of two
-    architectures: make these the groups.
+    `power_law` for losses of either sign. The log-likelihoods of densities with which Yao
+    et al. 2024 forecast time series change with the unit of the series and can be
+    negative, so noise is additive here and the floor is free. They fit $(X_c/X)^{\alpha}$,
+    without a floor, to in- and out-of-distribution losses of two architectures: make
+    these the groups.
 
     Without a zero neither E nor alpha is known from few decades: they trade against each
     other along the same curve.

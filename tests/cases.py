@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cases_classic
 import cases_losses
+import cases_mixtures
 import cases_precision
 import cases_products
 import cases_regimes
@@ -20,6 +21,7 @@ CASES: tuple[Case, ...] = (
     *cases_single.ROWS,
     *cases_products.ROWS,
     *cases_losses.ROWS,
+    *cases_mixtures.ROWS,
     *cases_precision.ROWS,
     *cases_resources.ROWS,
     *cases_sizes.ROWS,

@@ -37,6 +37,7 @@ def bracketed(N_c: float, D_c: float, alpha: float, beta: float) -> Values:
 N = np.array([1.1e7, 4e8, 1.4e9, 6.9e9])
 D = np.array([5e9, 2.2e8, 9e11, 1.4e11])
 M = D / N
+STEPS = np.array([3e3, 2e5, 1.7e4, 9e5])
 EPOCH = {"E": 1.8169, "A": 482.0, "B": 2085.4, "alpha": 0.3478, "beta": 0.3659}
 HOFFMANN = {
     "E": float(np.exp(0.5267228)),
@@ -64,6 +65,12 @@ def tied_values() -> Values:
     h = GADRE["h"]
     full = centred(GADRE["E"], GADRE["a"], GADRE["b"] * 6 ** (-h / 2), h, h)
     return without(full, "beta")
+
+
+def stepwise() -> Values:
+    """Parameters of L(N, S_min) of Kaplan et al. at references of one."""
+    full = centred(0.0, 6.5e13**0.077, 2.1e3**0.76, 0.077, 0.76)
+    return without(full, "reducible")
 
 
 def over_training(_: Law) -> np.ndarray:
@@ -158,6 +165,34 @@ TIED = Case(
         ),
     ),
     source="Gadre et al. 2024, the form; coefficients of a refit of their five RedPajama runs",
+)
+
+NO_FLOOR = Case(
+    "chinchilla:no_floor",
+    truth=without(CHINCHILLA_TRUTH, "reducible"),
+    slopes={"N": "alpha", "D": "beta"},
+    domain={"N": (1e6, 1.6e10), "D": (1e3, 1e6)},
+    decreasing=("N", "D"),
+    published=(
+        Check(
+            "L(N, S_min) of Kaplan et al.",
+            lambda law: mean(law, stepwise(), N=N, D=STEPS),
+            lambda _: (6.5e13 / N) ** 0.077 + (2.1e3 / STEPS) ** 0.76,
+        ),
+        Check(
+            "chinchilla with nothing irreducible",
+            lambda law: mean(law, stepwise(), N=N, D=STEPS),
+            lambda _: mean(find_law("chinchilla"), stepwise() | {"reducible": 1.0}, N=N, D=STEPS),
+        ),
+        Check(
+            "endless steps leave power_law:no_floor",
+            lambda law: mean(law, stepwise(), N=N, D=HUGE),
+            lambda _: mean(
+                find_law("power_law:no_floor"), {"level": 6.5e13**0.077, "alpha": 0.077}, X=N
+            ),
+        ),
+    ),
+    source="Kaplan et al. 2020, equation 1.6: N_c, S_c and exponents of L(N, S_min)",
 )
 
 KAPLAN = Case(
@@ -293,4 +328,4 @@ def one_term(values: Values) -> Values:
     return centred(floor, term, 1.0, values["alpha"], 0.5)
 
 
-ROWS = (CHINCHILLA, TIED, KAPLAN, KAPLAN_NO_FLOOR, POWER_LAW, POWER_LAW_NO_FLOOR)
+ROWS = (CHINCHILLA, TIED, NO_FLOOR, KAPLAN, KAPLAN_NO_FLOOR, POWER_LAW, POWER_LAW_NO_FLOOR)

@@ -85,10 +85,7 @@ def fake_fit_of(
     """Fit of any law to a table of inputs and grouping columns, responses from `truth`."""
     labels = labels or {}
     inputs = {k: runs[k].to_numpy(dtype=float) for k in law.inputs}
-    cells = {
-        label_rung(dict(zip(inputs, row, strict=True)))
-        for row in zip(*inputs.values(), strict=True)
-    }
+    cells = {label_rung(law, row) for row in zip(*inputs.values(), strict=True)}
     spec = Spec(
         law=law.name,
         pool={p: {c: (pool or {}).get(p, "complete") for c in labels} for p in law.parameters},  # type: ignore[misc]

@@ -46,10 +46,10 @@ def digest(case: Case) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def calibration(case: Case) -> Calibration:
-    """Ranks of the law's own quantities, fitted in the program of all laws of its noise."""
+def calibration(case: Case, names: tuple[str, ...] = ALL) -> Calibration:
+    """Ranks of the law's own quantities, fitted in the program of all of `names`."""
     law, spec, data = own_program(case)
-    program = together(law.response.noise, ALL)
+    program = together(law.response.noise, names)
     found = rank_truths(
         program.structure,
         program.data(law, data, spec),
@@ -63,12 +63,12 @@ def calibration(case: Case) -> Calibration:
     return Calibration(names, found.ranks[:, kept], found.redone)
 
 
-def row_of(case: Case) -> dict[str, Any]:
-    """Recovery and calibration of one law."""
-    found = recover(case.law)
+def row_of(case: Case, names: tuple[str, ...]) -> dict[str, Any]:
+    """Recovery and calibration of one law, in the program of all of `names`."""
+    found = recover(case.law, names)
     faults = found.faults(tuple(case.unidentified))
     informed = {k: c for k, c in found.contraction.items() if k not in case.unidentified}
-    ranks = calibration(case)
+    ranks = calibration(case, names)
     p = ranks.p_values()
     worst = min(p, key=p.__getitem__)
     return {
@@ -156,9 +156,10 @@ def page(table: pd.DataFrame) -> str:
 
 
 def main(names: list[str]) -> int:
-    for name in names or stale(read()):
+    chosen = tuple(names or stale(read()))
+    for name in chosen:
         print(name, flush=True)
-        row = pd.DataFrame([row_of(BY_NAME[name])])
+        row = pd.DataFrame([row_of(BY_NAME[name], chosen)])
         others = read()
         others = others[others["law"] != name]
         write(pd.concat([others, row], ignore_index=True) if len(others) else row)

@@ -129,7 +129,7 @@ def test_bars_and_braces_survive_markdown(blend: Path) -> None:
 
 
 def test_formulas_of_the_list_are_short() -> None:
-    formula = r"L = \left[\Lambda x\right]^{-\lambda}\, \log \frac{\mu}{\beta},\quad \leftarrow"
+    formula = r"L = \left[\Lambda x\right]^{-\lambda}\, \log \frac{\mu}{\beta},\ \leftarrow"
     assert text.readable(formula) == r"L = [Λ x]^{-λ} log \frac{μ}{β}, \leftarrow"
 
 

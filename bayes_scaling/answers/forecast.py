@@ -133,7 +133,7 @@ def forecast(
     Raises
     ------
     UsageError
-        If points lack an input, hold a value that is not positive, or name a group
+        If points lack an input, hold a value outside its domain, or name a group
         that was not fitted.
     FitError
         If the fit's diagnostics are poor and `force` is not set.
@@ -228,7 +228,8 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
             continue
         bad = table[name][~declared.valid(_finite(table[name]))]
         if len(bad):
-            found.append(f"{name} must be {declared.expected}, got {_few(bad)}; write such as 7B")
+            hint = "; write such as 7B" if declared.on_log else ""
+            found.append(f"{name} must be {declared.expected}, got {_few(bad)}{hint}")
     if "se" in table:
         bad = table["se"][~(_finite(table["se"]) >= 0)]
         if len(bad):
@@ -356,10 +357,7 @@ def _new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarra
 
 def _rungs(fit: Fit, table: pd.DataFrame) -> list[str]:
     """Label of each point's rung: its column where given, otherwise its inputs."""
-    nominal = [
-        label_rung(dict(zip(fit.law.inputs, row, strict=True)))
-        for row in table[list(fit.law.inputs)].to_numpy()
-    ]
+    nominal = [label_rung(fit.law, row) for row in table[list(fit.law.inputs)].to_numpy()]
     if "rung" not in table:
         return nominal
     return [str(r) if pd.notna(r) else n for r, n in zip(table["rung"], nominal, strict=True)]

@@ -76,7 +76,7 @@ def readable(formula: str) -> str:
             return command[0]
 
     text = re.sub(r"\\(?:left|right)(?![a-z])|\\[,;:!]", "", formula)
-    text = re.sub(r"\\quad *", " ", text)
+    text = re.sub(r"\\quad *|\\ ", " ", text).replace(r"\infty", "∞")
     text = re.sub(r"\\(ln|log|exp|min|max|sum|prod)(?![a-z])", r"\1", text)
     return re.sub(r"\\([A-Za-z]+)", letter, text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -181,18 +181,19 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
 
 
 def rung_labels(runs: Runs, law: Law) -> list[str]:
-    """Label of each run's rung: its column, or its inputs to three digits."""
+    """Label of each run's rung: its column, or its nominal inputs."""
     if "rung" in runs.frame:
         return [str(label) for label in runs.frame["rung"]]
     columns = [runs.frame[name].to_numpy(dtype=float) for name in law.inputs]
-    return [
-        label_rung(dict(zip(law.inputs, row, strict=True))) for row in zip(*columns, strict=True)
-    ]
+    return [label_rung(law, row) for row in zip(*columns, strict=True)]
 
 
-def label_rung(inputs: Mapping[str, float]) -> str:
-    """Label of the rung at nominal inputs, equal to three digits."""
-    return ", ".join(f"{name}={value:.3g}" for name, value in inputs.items())
+def label_rung(law: Law, values: Iterable[float]) -> str:
+    """Label of the rung at nominal inputs: equal to three digits, or six of a date."""
+    return ", ".join(
+        f"{name}={value:.{3 if declared.centring == 'ratio' else 6}g}"
+        for (name, declared), value in zip(law.inputs.items(), values, strict=True)
+    )
 
 
 def _check_names(law: Law, groups: tuple[str, ...]) -> None:

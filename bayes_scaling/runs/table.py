@@ -27,7 +27,7 @@ class Runs:
     Attributes
     ----------
     frame : DataFrame
-        One row a run. Columns: each input under the law's name (float64, positive),
+        One row a run. Columns: each input under the law's name (float64),
         ``response`` (float64), each grouping column under its own name (str),
         optionally ``rung``, ``seed`` and ``run`` (str) and ``se`` (float64, positive),
         and ``row`` (int): the number of the row in the source, 1 for the first.
