@@ -14,7 +14,7 @@ SHARPEST = 0.05  # width of a break in ln X: narrower ones are kinks without a g
 
 
 def before_break(change, place, width):
-    """Size of the first segment, where it is continued to the reference, over the law there."""
+    """Size of the segment before a break, continued to the reference, over the law there."""
     return jnp.exp(change * width * softplus(-jnp.log(place) / width))
 
 

@@ -13,19 +13,16 @@ from bayes_scaling.law.terms import above_floor, power, smooth_break
 SHARPEST = 0.05  # width of a break in ln X: narrower ones are kinks without a gradient
 
 
-def breaks(p):
-    """Change, place over the reference and width of each break."""
-    second = p["place"] * (1.0 + p["gap"])
-    return (
-        (p["c1"], p["place"], SHARPEST + p["width_1"]),
-        (p["c2"], second, SHARPEST + p["width_2"]),
-    )
+def before_break(change, place, width):
+    """Size of the segment before a break, continued to the reference, over the law there."""
+    return jnp.exp(change * width * softplus(-jnp.log(place) / width))
 
 
 def coefficient(x0, p):
     """Published coefficient of the first segment."""
-    log_ratio = sum(c * f * softplus(-jnp.log(d) / f) for c, d, f in breaks(p))
-    return p["level"] * p["reducible"] * x0["X"] ** p["c0"] * jnp.exp(log_ratio)
+    first = before_break(p["c1"], p["place"], SHARPEST + p["width_1"])
+    second = before_break(p["c2"], p["place"] * (1 + p["gap"]), SHARPEST + p["width_2"])
+    return p["level"] * p["reducible"] * x0["X"] ** p["c0"] * first * second
 
 
 @law(
@@ -91,9 +88,6 @@ def bnsl_two(
     Nine parameters of one curve: breaks closer than their widths merge into one, and a
     limit after the last break is known only from runs far above it.
     """
-    values = {"c1": c1, "c2": c2, "place": place, "gap": gap, "width_1": width_1}
-    first, second = breaks(values | {"width_2": width_2})
-    decay = power(X, c0)
-    for change, at, width in (first, second):
-        decay = decay * smooth_break(X, at, change, width)
-    return above_floor(level, reducible, decay)
+    first = smooth_break(X, place, c1, SHARPEST + width_1)
+    second = smooth_break(X, place * (1.0 + gap), c2, SHARPEST + width_2)
+    return above_floor(level, reducible, power(X, c0) * first * second)

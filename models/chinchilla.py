@@ -68,5 +68,10 @@ def chinchilla(
     Hoffmann et al. 2022, equation 2 and approach 3. Sampled as the loss at the
     reference point (`level`), its reducible share and how N and D split that share,
     because data know the loss in their midst far better than E, A or B alone.
+
+    Variant tied is the form of Gadre et al. 2024, in which over-training is a parallel line.
+    Variant no_floor with steps in the place of D is equation 1.6 of Kaplan et al. 2020. The
+    laws disagree on `N_exponent`; Porian et al. 2024 trace that to the cost of the last layer,
+    warm-up and tuning of the runs, not to the form.
     """
     return above_floor(level, reducible, coupled(power(N, alpha), power(D, beta), share_N))

@@ -117,7 +117,7 @@ def data_constrained(
 ) -> Array:
     r"""$L = E + A N_e^{-\alpha} + B D_e^{-\beta}$, $D_e = U [1 + R_D^* (1 - e^{-R_D / R_D^*})] / h$
 
-    Muennighoff et al. 2023, equations 5 and 6: $R_D = D/U - 1$ repeats of U unique
+    Muennighoff et al. 2023: $R_D = D/U - 1$ repeats of U unique
     tokens, and N_e alike with N/U_N - 1 in the place of the repeats, where U_N is the
     smaller of N and the size that U tokens feed best. Here that minimum is smooth.
 

@@ -54,9 +54,10 @@ def data_pruning(
     depend on f is this project's: $\nu_f = \nu_0 e^{\kappa (1 - f)}$ and, at the
     reference P, $\ln (a_f / a) = q_1 (1 - f) + q_2 (1 - f)^2$.
 
-    P counts kept examples, not those of the pool. The best fraction at each P follows
-    from the lower envelope over f; where the score of difficulty is imperfect the
-    envelope bends back to a power law below the fractions that were tried.
+    `level` is the error without pruning, and P counts kept examples, not those of the
+    pool. The best fraction at each P follows from the lower envelope over f; where the
+    score of difficulty is imperfect the envelope bends back to a power law below the
+    fractions that were tried.
     """
     pruned = 1.0 - kept
     steeper = power(P, nu0 * jnp.exp(kappa * pruned))

@@ -59,13 +59,14 @@ def domain_mixture(
     shares $r_j$. Name the columns of shares, ``domain_mixture:web,books,code``. A row of
     the table is one mixture on one validation domain, and the validation domain is a group:
     level, reducible share and slopes differ between groups, each around a common centre.
-    The level is the loss at the mean mixture. Variant log_linear (RegMix, Liu et al. 2024) has no
-    constant c.
+    The level is the loss at the mean mixture. Variant log_linear, which RegMix uses (Liu et
+    al. 2024), has no constant c.
 
     The shares sum to one, so that a number added to all slopes of a domain changes nothing:
-    only their differences are known, and the prior places their mean. No forecast for a mixture
-    depends on it, since shares are taken from their means. Mixtures near a corner of the simplex
-    tell most about `reducible`. Model size and tokens are those of the table: one fit a size.
+    only their differences are known, and the prior places their mean. As shares are taken
+    from their means, no forecast for a mixture depends on it. Mixtures near a corner of the
+    simplex tell most about `reducible`. There is no scale in the law: fit one model size and
+    one number of tokens at a time.
     """
     log_effect = sum(t * r for t, r in zip(slope, weights, strict=True))
     return above_floor(level, reducible, jnp.exp(log_effect))

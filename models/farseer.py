@@ -62,17 +62,19 @@ def farseer(
 ) -> Array:
     r"""$L = E + A(N) + B(N) D^{-\beta(N)},\ \ln\beta = \ln\beta_0 + d\, n,\ n = \ln(N/N_0)$
 
-    Li et al. 2025 find that the exponent of the data shrinks as models grow. Their form, nine
-    coefficients in three terms of $\exp(s N^q + S)$, has none that its data know, so this is
-    another one around chinchilla, which it is where the last five parameters are zero:
+    Li et al. 2025 find that the exponent of the data shrinks as models grow. Their form
+    has nine coefficients in three terms like $\exp(s N^q + S)$, which runs know only
+    together. This one is built around chinchilla, which it is where the last five parameters
+    are zero:
     $\ln A$ is a Box-Cox power of N (`size_bend`), $\ln B$ at the reference D a cubic in $n$
     (`data_drift`, `data_bend`, `data_twist`) and $\ln \beta$ linear (`exponent_drift`). Their
     priors let each change a term by a factor of about e over two decades.
 
     It holds the published curve to three per mille from 1e8 to 1e10 parameters and 1e9 to 1e12
-    tokens. Without `size_bend` and `data_twist`, variant quadratic, to one per cent; a curvature
-    of $\ln\beta$ would not mend that. Cubics run away: take the variant to forecast models much
-    larger than those fitted.
+    tokens; a curvature of $\ln\beta$ instead would not do. But a bend of the N term looks like
+    a floor, and only four decades of N tell the two apart. Take variant quadratic, without
+    `size_bend` and `data_twist`, for fewer, and for models much larger than those fitted, as
+    cubics run away. It holds the published curve to one per cent.
     """
     n = jnp.log(N)
     size = jnp.exp(-alpha * box_cox(N, size_bend))

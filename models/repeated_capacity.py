@@ -7,19 +7,20 @@ from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, law
 from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
-from bayes_scaling.law.terms import above_floor, coupled, power
+from bayes_scaling.law.terms import above_floor, coupled, drifting, power, smooth_minimum
 
 
 def slopes_at_one_pass(p):
     """Log-slopes at the reference: one pass of unique data already uses part of them."""
     shifts = slopes(p)
-    return shifts | {"beta": shifts["beta"] - jnp.log1p(1 / p["capacity"])}
+    return shifts | {"beta": shifts["beta"] - jnp.log1p(p["capacity"] ** -p["sharpness"])}
 
 
 @law(
     response=Loss("nat/token"),
     citation="muennighoff2023",
     family="D",
+    tried_on=("scalebench/data_constrained",),
     shear=slopes_at_one_pass,
     derived=(
         FLOOR,
@@ -35,7 +36,7 @@ def slopes_at_one_pass(p):
                 p["level"]
                 * p["reducible"]
                 * (1 - p["share_N"])
-                * (x0["D"] / (1 + 1 / p["capacity"])) ** p["beta"]
+                * (x0["D"] * smooth_minimum(1.0, p["capacity"], p["sharpness"])) ** p["beta"]
             ),
             "coefficient of effective tokens",
             "nat/token token^beta",
@@ -67,8 +68,11 @@ def repeated_capacity(
         ),
     ],
     drift: Annotated[Array, Parameter(Normal(0.0, 0.5), "exponent of N in the capacity")],
+    sharpness: Annotated[
+        Array, Parameter(LogNormal(2.0, 0.7), "how suddenly the capacity is reached")
+    ],
 ) -> Array:
-    r"""$L = E + A N^{-\alpha} + B T^{-\beta}$, $T = D / [1 + D / (s U N^d)]$
+    r"""$L = E + A N^{-\alpha} + B T^{-\beta}$, $T^{-g} = D^{-g} + (s U N^d)^{-g}$
 
     A form of this project for the question of Muennighoff et al. 2023: effective
     tokens T grow with the tokens seen up to a capacity of unique data, in which a
@@ -77,6 +81,7 @@ def repeated_capacity(
     data know only `capacity` far above them, and `drift` only with many sizes.
     """
     # one at the reference, where D = U
-    tokens = D * (1.0 + 1.0 / capacity) / (1.0 + D / (capacity * U * power(N, -drift)))
+    most = U * drifting(N, capacity, drift)
+    tokens = smooth_minimum(D, most, sharpness) / smooth_minimum(1.0, capacity, sharpness)
     decay = coupled(power(N, alpha), power(tokens, beta), share_N)
     return above_floor(level, reducible, decay)

@@ -69,9 +69,9 @@ def retrieval(
 ) -> Array:
     r"""$L = (E + A N^{-\alpha} + B D^{-\beta}) (1 - q + q (1 + S/S_0)^{-\gamma})$
 
-    Shao et al. 2024 show the losses of retrieval-based models to fall steadily with the
-    tokens in the datastore, up to 1.4e12 of them, and small models with a datastore to beat
-    large ones without. They give no formula; this form is this project's own. The
+    Shao et al. 2024: with up to 1.4e12 tokens in the datastore, larger ones help language
+    modelling throughout, and small models with one beat large ones without on tasks that
+    need knowledge. They give no formula; this form is this project's own. The
     datastore takes a share of the loss: nothing at S = 0, so that runs without retrieval
     belong to the same table, and q of it in the limit. The level is the loss with a
     datastore of the reference size.

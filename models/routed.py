@@ -82,8 +82,7 @@ def routed(
     Clark et al. 2022, with $\hat E$ the effective number of experts: `start` for a dense model,
     E_max for endless experts, and like E between. With c above zero experts help large models
     less. N counts the parameters that a token meets, which routing leaves as they are. The
-    published form, variant no_floor, has no irreducible loss $L_0$ and falls to zero with
-    N.
+    published form, variant no_floor, has no irreducible loss $L_0$ and falls to zero as N grows.
 
     The level is the loss of a dense model of the reference size, and the exponents are the
     slopes there, alpha for one expert, beta in $\ln \hat E$. Hundreds of experts are needed to

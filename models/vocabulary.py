@@ -5,9 +5,19 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, Input, LogitNormal, LogNormal, Loss, Parameter, law
+from bayes_scaling.law import (
+    Derived,
+    Input,
+    LogitNormal,
+    LogNormal,
+    Loss,
+    Normal,
+    Parameter,
+    Variant,
+    law,
+)
 from bayes_scaling.law.common import Amplitude, ShareN, SignedLevel
-from bayes_scaling.law.terms import coupled, moved, power
+from bayes_scaling.law.terms import coupled, moved, power, product
 
 
 def shares(p):
@@ -45,8 +55,14 @@ def slopes(p):
         ),
         Derived("A_1", coefficient("N", "alpha"), "coefficient of N, published form"),
         Derived("A_2", coefficient("V", "alpha_V"), "coefficient of V, published form"),
-        Derived("B", coefficient("D", "beta"), "coefficient of D, published form"),
+        Derived(
+            "B",
+            lambda x0, p: coefficient("D", "beta")(x0, p) * x0["V"] ** -p["crowding"],
+            "coefficient of D, published form",
+        ),
     ),
+    variants={"published": Variant("vocabulary and data do not interact", fix={"crowding": 0.0})},
+    tried_on=("scalebench/vocab",),
 )
 def vocabulary(
     N: Annotated[Array, Input("parameters without those of the vocabulary", "parameter")],
@@ -63,17 +79,25 @@ def vocabulary(
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
     alpha_V: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of V", varies=True)],
     beta: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of D", varies=True)],
+    crowding: Annotated[
+        Array,
+        Parameter(Normal(0.0, 0.2), "exponent of V in the term of D: rare entries learn late"),
+    ],
 ) -> Array:
-    r"""$L = -E + A_1 N^{-\alpha_1} + A_2 V^{-\alpha_2} + B D^{-\beta}$
+    r"""$L = -E + A_1 N^{-\alpha_1} + A_2 V^{-\alpha_2} + B V^g D^{-\beta}$
 
     Tao et al. 2024. A larger vocabulary cuts a text into fewer tokens, which makes losses
     a token incomparable; theirs is the loss less that of the unigram model over the same
     tokens, which is negative, and D counts characters. As losses are of either sign,
     the level is on the whole line and the noise on the loss itself, not on its logarithm.
 
+    The paper has no interaction, g = 0 (variant published). Checkpoints of one run with a large
+    vocabulary begin worse and end better: its entries are seen less often, so the data term
+    grows with V.
+
     The paper's vocabulary term is in N_v, the parameters of the embedding: give the number of
-    entries as V, or N_v, which is entries times width. Here every input lowers the loss. The
-    best vocabulary of the paper comes from a compute budget, in which its cost counts.
+    entries as V, or N_v, which is entries times width. The best
+    vocabulary of the paper comes from a compute budget, in which its cost counts.
     """
-    rest = coupled(power(V, alpha_V), power(D, beta), share_V)
+    rest = coupled(power(V, alpha_V), product((D, beta), (V, -crowding)), share_V)
     return moved(level, amplitude, coupled(power(N, alpha), rest, share_N))

@@ -283,8 +283,7 @@ U_SHAPE = Case(
 DOUBLING = 3.3  # months
 DENSITY = {"level": 0.4, "growth": np.log(2) / (DOUBLING / 12), "change": 0.4}
 YEARS = np.array([-2.5, -0.4, 0.0, 0.3, 2.1])  # since the release of ChatGPT
-# of a density, a fifth of the shortfall: far below it a frontier is a cliff
-DENSITY_NOISE = 0.04
+DENSITY_NOISE = 0.02  # of the log of a density; models fall short by five times as much
 DENSITY_TRUTH = {"level": 0.4, "growth": 2.2, "change": 0.4}
 
 

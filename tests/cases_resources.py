@@ -133,7 +133,7 @@ DATA_CONSTRAINED = Case(
         ),
     ),
     design=few_repeats,
-    source="Muennighoff et al. 2023, equations 5 and 6: their form, and nesting of chinchilla; "
+    source="Muennighoff et al. 2023: their form, and nesting of chinchilla; "
     "the harm is this project's",
 )
 
@@ -170,7 +170,7 @@ NO_HARM = Case(
         ),
     ),
     design=few_repeats,
-    source="Muennighoff et al. 2023, equations 5 and 6: their form, and a limit",
+    source="Muennighoff et al. 2023: their form, and a limit",
 )
 
 CONSTRAINED_PUBLISHED = Case(
@@ -209,13 +209,18 @@ CAPACITY = {
     "beta": 0.3,
     "capacity": 12.0,
     "drift": -0.4,
+    "sharpness": 2.0,
 }
+
+
+REPEATS = ("capacity", "drift", "sharpness")
 
 
 def capacity_form(law: Law) -> np.ndarray:
     found = derived(law, CAPACITY, N=7e7, D=2e9, U=2e9)
     N, D, U = SIZES * 7e7, TOKENS * 2e9, UNIQUE * 2e9
-    tokens = D / (1 + D / (found["s"] * U * N ** CAPACITY["drift"]))
+    g = CAPACITY["sharpness"]
+    tokens = (D**-g + (found["s"] * U * N ** CAPACITY["drift"]) ** -g) ** (-1 / g)
     return (
         found["E"] + found["A"] * N ** -CAPACITY["alpha"] + found["B"] * tokens ** -CAPACITY["beta"]
     )
@@ -235,16 +240,16 @@ REPEATED_CAPACITY = Case(
         Check(
             "endless capacity is chinchilla",
             lambda law: mean(law, CAPACITY | {"capacity": 1e30}, N=SIZES, D=TOKENS, U=UNIQUE),
-            lambda _: mean(
-                find_law("chinchilla"), without(CAPACITY, "capacity", "drift"), N=SIZES, D=TOKENS
-            ),
+            lambda _: mean(find_law("chinchilla"), without(CAPACITY, *REPEATS), N=SIZES, D=TOKENS),
         ),
         Check(
-            "endless passes of some data are one endless stream of as much again",
-            lambda law: mean(law, CAPACITY | {"drift": 0.0}, N=SIZES, D=HUGE, U=UNIQUE),
+            "with sharpness one, endless passes are one endless stream of as much again",
+            lambda law: mean(
+                law, CAPACITY | {"drift": 0.0, "sharpness": 1.0}, N=SIZES, D=HUGE, U=UNIQUE
+            ),
             lambda _: mean(
                 find_law("chinchilla"),
-                without(CAPACITY, "capacity", "drift"),
+                without(CAPACITY, *REPEATS),
                 N=SIZES,
                 D=UNIQUE * (1 + CAPACITY["capacity"]),
             ),

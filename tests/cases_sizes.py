@@ -14,32 +14,33 @@ D = np.array([5.0, 0.6, 3.0, 90.0])
 
 # -- parallel_streams ---------------------------------------------------------
 
-STREAMS = {"level": 2.2, "reducible": 0.5, "alpha": 0.3, "k": 0.35}
+STREAMS = {"level": 2.2, "reducible": 0.5, "alpha": 0.3, "k": 0.35, "drift": 0.2}
 P = np.array([1.0, 2.0, 4.0, 8.0])
 
 
-def streams_form(law: Law) -> np.ndarray:
+def streams_form(law: Law, drift: float) -> np.ndarray:
     found = derived(law, STREAMS, N=8e8)
     return (
-        found["E"] + (found["A"] / (N * 8e8 * (STREAMS["k"] * np.log(P) + 1))) ** STREAMS["alpha"]
+        found["E"]
+        + (found["A"] / (N * 8e8 * (STREAMS["k"] * N**drift * np.log(P) + 1))) ** STREAMS["alpha"]
     )
 
 
 def one_stream(sizes: np.ndarray) -> np.ndarray:
-    return mean(find_law("power_law"), without(STREAMS, "k"), X=sizes)
+    return mean(find_law("power_law"), without(STREAMS, "k", "drift"), X=sizes)
 
 
 PARALLEL_STREAMS = Case(
     "parallel_streams",
     truth=STREAMS,
     domain={"N": (3e7, 1e11), "P": (1.0, 8.0)},
-    decreasing=("N", "P"),
+    decreasing=("P",),
     slopes={"N": "alpha"},
     published=(
         Check(
-            "the published form with derived coefficients, at references other than one",
+            "the form with derived coefficients, at references other than one",
             lambda law: mean(law, STREAMS, N=N, P=P),
-            streams_form,
+            lambda law: streams_form(law, STREAMS["drift"]),
         ),
         Check(
             "one stream is a power law",
@@ -49,10 +50,31 @@ PARALLEL_STREAMS = Case(
         Check(
             "streams are worth as much as a larger model",
             lambda law: mean(law, STREAMS, N=N, P=P),
-            lambda _: one_stream(N * (1 + STREAMS["k"] * np.log(P))),
+            lambda _: one_stream(N * (1 + STREAMS["k"] * N ** STREAMS["drift"] * np.log(P))),
         ),
     ),
     source="Chen et al. 2025: the form, and nesting of power_law",
+)
+
+ONE_GAIN = Case(
+    "parallel_streams:published",
+    truth=without(STREAMS, "drift"),
+    domain={"N": (3e7, 1e11), "P": (1.0, 8.0)},
+    decreasing=("N", "P"),
+    slopes={"N": "alpha"},
+    published=(
+        Check(
+            "the published form with derived coefficients, at references other than one",
+            lambda law: mean(law, without(STREAMS, "drift"), N=N, P=P),
+            lambda _: streams_form(find_law("parallel_streams"), 0.0),
+        ),
+        Check(
+            "parallel_streams without drift",
+            lambda law: mean(law, without(STREAMS, "drift"), N=N, P=P),
+            lambda _: mean(find_law("parallel_streams"), STREAMS | {"drift": 0.0}, N=N, P=P),
+        ),
+    ),
+    source="Chen et al. 2025: the form",
 )
 
 # -- average_parameters -------------------------------------------------------
@@ -331,6 +353,7 @@ DENSING_ROW = Case(
 
 ROWS = (
     PARALLEL_STREAMS,
+    ONE_GAIN,
     AVERAGE_PARAMETERS,
     AVERAGE_PUBLISHED,
     KNOWLEDGE_CAPACITY,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayes_scaling.answers.forecast import Forecast, forecast
 from bayes_scaling.errors import UsageError
+from bayes_scaling.law import Input, Law
 from bayes_scaling.posterior.fit import Fit
 
 if TYPE_CHECKING:
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVE_POINTS = 60
+COLUMNS = 4  # of panels
 CURVES_A_PANEL = 6  # more sizes than this cannot be told apart by colour
-BEYOND = 3.0  # factor beyond the fitted range that curves are drawn
+BEYOND = 3.0  # factor beyond the fitted range that curves are drawn, on a log axis
+BEYOND_SHARE = 0.3  # the same on a linear axis, in widths of the fitted range
+LEGEND_INPUTS = 3  # more of them than this make a legend wider than its panel
+LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
 
 
 def plot(thing: Fit | Forecast, figure: str = "fit") -> Figure:
@@ -99,16 +104,24 @@ def _panels(fit: Fit, frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]
 
 
 def _fit_figure(fit: Fit) -> Figure:
-    """One row a group, one column an input: runs, and curves with 90 % intervals."""
-    panels = list(_panels(fit, _frame(fit)))
+    """Runs, and curves with 90 % intervals: a panel an input, on rows of its own each group."""
+    groups = list(_panels(fit, _frame(fit)))
     inputs = list(fit.law.inputs)
-    figure, axes = _subplots(len(panels), len(inputs), (5.2 * len(inputs), 3.4 * len(panels) + 0.4))
-    for row, (title, labels, runs) in zip(axes, panels, strict=True):
-        for ax, along in zip(row, inputs, strict=True):
+    columns = min(len(inputs), COLUMNS)
+    rows = -(-len(inputs) // columns)  # of one group
+    figure, axes = _subplots(
+        rows * len(groups), columns, (5.2 * columns, 3.4 * rows * len(groups) + 0.4)
+    )
+    for i, (title, labels, runs) in enumerate(groups):
+        own = axes[i * rows : (i + 1) * rows].ravel()
+        for ax, along in zip(own, inputs, strict=False):
             _curves(ax, fit, runs, labels, along)
             ax.set_title(title, fontsize="medium")
+        for ax in own[len(inputs) :]:
+            ax.set_visible(False)
+    dashed = "; dashed: the frontier" if fit.structure.noise.side else ""
     figure.suptitle(
-        f"{fit.law.name}: runs, curves and 90 % intervals of one more run\n"
+        f"{fit.law.name}: runs, curves and 90 % intervals of one more run{dashed}\n"
         "(runs are carried along the mean to the value of their curve)"
     )
     return figure
@@ -117,55 +130,110 @@ def _fit_figure(fit: Fit) -> Figure:
 def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], along: str) -> None:
     import matplotlib
 
-    others = [k for k in fit.law.inputs if k != along]
-    cells = _cells(runs, others)
+    law, noise = fit.law, fit.structure.noise
+    others = [k for k in law.inputs if k != along]
+    # the input that the curves are told apart by comes first
+    others.sort(key=lambda k: runs[k].nunique() == 1)
+    cells = _cells(law, runs, others)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, max(len(cells), 1)))
     low, high = fit.spec.ranges[along]
-    grid = np.geomspace(low, high * BEYOND, CURVE_POINTS)
+    grid = _grid(law.inputs[along], low, high)
     for colour, (held, members) in zip(colours, cells, strict=True):
         points = pd.DataFrame({along: grid, **held, **labels})
         bands = forecast(fit, points, force=True).summary()
-        label = ", ".join(f"{k} {v:.2g}" for k, v in held.items()) or None
+        label = ", ".join(f"{k} {_short(held[k])}" for k in others[:LEGEND_INPUTS]) or None
         ax.plot(grid, bands["q0.5"], color=colour, lw=1.2, label=label)
         ax.fill_between(grid, bands["q0.05"], bands["q0.95"], color=colour, alpha=0.2, lw=0)
+        if noise.side:
+            ax.plot(grid, _mean(fit, points), color=colour, lw=1.2, ls="--")
         carried = _carry(fit, members.assign(**labels), held)
         ax.plot(members[along], carried, "o", ms=3, color=colour)
     ax.axvline(high, color="0.6", lw=0.8, ls=":")
-    meaning = fit.law.inputs[along]
-    ax.set(xscale="log", yscale="log", xlabel=f"{along}, {meaning.meaning} ({meaning.unit})",
+    ax.set(xscale=_scale(law, along), xlabel=_axis_label(law, along),
+           yscale="log" if noise.on_log else "linear",
            ylabel=f"{fit.record.response} ({fit.record.unit})")  # fmt: skip
-    _plain_log_ticks(ax)
+    if noise.on_log:
+        _plain_log_ticks(ax)
     if others:
-        ax.legend(fontsize="x-small", frameon=False)
+        rest = "other inputs at medians" if len(others) > LEGEND_INPUTS else None
+        ax.legend(fontsize="x-small", frameon=False, title=rest, title_fontsize="x-small")
+
+
+def _grid(declared: Input, low: float, high: float) -> np.ndarray:
+    """Values of an input from the smallest fitted one to some beyond the largest."""
+    if declared.on_log:
+        return np.geomspace(low, high * BEYOND, CURVE_POINTS)
+    width = (high - low) or 0.1 * abs(high) or 1.0
+    start = low if high > low else low - width
+    least, most = LIMITS.get(declared.domain, (-np.inf, np.inf))
+    return np.linspace(max(start, least), min(high + BEYOND_SHARE * width, most), CURVE_POINTS)
+
+
+def _scale(law: Law, name: str) -> str:
+    return "log" if law.inputs[name].on_log else "linear"
+
+
+def _axis_label(law: Law, name: str) -> str:
+    unit = law.inputs[name].unit
+    return f"{name}, {law.inputs[name].meaning}" + (f" ({unit})" if unit not in ("", "1") else "")
+
+
+def _short(value: float) -> str:
+    """Three digits, but all of a date."""
+    return f"{value:.6g}" if 1000 <= abs(value) < 10_000 else f"{value:.3g}"
+
+
+def _mean(fit: Fit, points: pd.DataFrame) -> np.ndarray:
+    """Median of the law's mean at points."""
+    return forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
 
 
 def _carry(fit: Fit, runs: pd.DataFrame, held: dict[str, float]) -> np.ndarray:
     """Responses moved along the fitted mean to where a curve is drawn."""
     at = runs[[*fit.law.inputs, *fit.groups]]
     both = pd.concat([at, at.assign(**held)], ignore_index=True)
-    mean = forecast(fit, both, kind="mean", force=True).summary()["q0.5"].to_numpy()
-    carried: np.ndarray = runs["response"].to_numpy() * mean[len(runs) :] / mean[: len(runs)]
+    own, there = np.split(_mean(fit, both), 2)
+    response = runs["response"].to_numpy()
+    carried: np.ndarray = (
+        response * there / own if fit.structure.noise.on_log else response + there - own
+    )
     return carried
 
 
-def _cells(runs: pd.DataFrame, others: list[str]) -> list[tuple[dict[str, float], pd.DataFrame]]:
-    """Runs by the value of the other inputs, binned where there are many values."""
+def _cells(
+    law: Law, runs: pd.DataFrame, others: list[str]
+) -> list[tuple[dict[str, float], pd.DataFrame]]:
+    """Runs by the value of the first other input, binned where there are many values."""
     if not others:
         return [({}, runs)]
-    key = others[0]
-    values = np.log(runs[key].to_numpy(dtype=float))
-    unique = np.unique(np.round(values, 2))
+    values = _even(law, runs, others[0])
+    unique = np.unique(values)
     if len(unique) > CURVES_A_PANEL:
         edges = np.quantile(values, np.linspace(0, 1, CURVES_A_PANEL + 1))
         bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, CURVES_A_PANEL - 1)
     else:
-        bins = np.searchsorted(unique, np.round(values, 2))
+        bins = np.searchsorted(unique, values)
     found = []
     for b in np.unique(bins):
         members = runs[bins == b]
-        held = {k: float(np.exp(np.log(members[k].astype(float)).median())) for k in others}
-        found.append((held, members))
+        found.append(({k: _middle(law, members, k) for k in others}, members))
     return found
+
+
+def _even(law: Law, runs: pd.DataFrame, name: str) -> np.ndarray:
+    """Values of an input on its own axis, equal where they differ by a hundredth or so."""
+    values = runs[name].to_numpy(dtype=float)
+    if law.inputs[name].on_log:
+        return np.log(values).round(2)
+    return ((values - values.min()) / (np.ptp(values) or 1.0)).round(2)
+
+
+def _middle(law: Law, runs: pd.DataFrame, name: str) -> float:
+    """Median of an input on its own axis."""
+    values = runs[name].to_numpy(dtype=float)
+    if law.inputs[name].on_log:
+        return float(np.exp(np.median(np.log(values))))
+    return float(np.median(values))
 
 
 def _plain_log_ticks(ax: Axes) -> None:
@@ -205,7 +273,7 @@ def _forecast_figure(answer: Forecast) -> Figure:
 
 
 def _point_label(answer: Forecast, row: pd.Series) -> str:
-    inputs = ", ".join(f"{k} {row[k]:.3g}" for k in answer.extrapolation.columns)
+    inputs = ", ".join(f"{k} {_short(row[k])}" for k in answer.extrapolation.columns)
     labels = [str(row[g]) if isinstance(row[g], str) else "(new)" for g in answer.groups]
     return "  ".join([*labels, inputs])
 
@@ -240,27 +308,26 @@ def _prior_figure(fit: Fit) -> Figure:
 
 
 def _residual_figure(fit: Fit) -> Figure:
-    """Relative residuals of the law's mean: along each input, by rung and by group."""
+    """Residuals of the law's mean: along each input, by rung and by group."""
     from matplotlib.ticker import NullFormatter
 
-    frame = _frame(fit)
-    points = frame[[*fit.law.inputs, *fit.groups]]
-    mean = forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
-    residual = 100 * (frame["response"].to_numpy() / mean - 1)
+    frame, inputs = _frame(fit), list(fit.law.inputs)
+    residual, what = _residuals(fit, frame)
     group = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
     styled = list(_by_group(group, len(frame)))
-    inputs = list(fit.law.inputs)
-    rungs = _size_order(frame, inputs) if fit.structure.rungs else None
-    columns = len(inputs) + (rungs is not None) + (group is not None)
-    figure, axes = _subplots(1, columns, (4.4 * columns, 4.2))
-    for ax, name in zip(axes[0], inputs, strict=False):
+    rungs = _size_order(fit.law, frame) if fit.structure.rungs else None
+    panels = len(inputs) + (rungs is not None) + (group is not None)
+    columns = min(panels, COLUMNS)
+    rows = -(-panels // columns)
+    figure, axes = _subplots(rows, columns, (4.4 * columns, 4.2 * rows))
+    rest = iter(axes.flat)
+    for name, ax in zip(inputs, rest, strict=False):
         for label, mine, style in styled:
             ax.plot(frame[name][mine], residual[mine], label=label or None, **style)
-        ax.set(xscale="log", xlabel=f"{name}, {fit.law.inputs[name].meaning} "
-               f"({fit.law.inputs[name].unit})", ylabel="observed / mean - 1 (%)")  # fmt: skip
+        ax.set(xscale=_scale(fit.law, name), xlabel=_axis_label(fit.law, name), ylabel=what)
         ax.axhline(0, color="0.5", lw=0.8)
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    rest = iter(axes[0, len(inputs) :])
+        if ax.get_xscale() == "log":
+            ax.xaxis.set_minor_formatter(NullFormatter())
     if rungs is not None:
         ax = next(rest)
         for _, mine, style in styled:
@@ -273,9 +340,21 @@ def _residual_figure(fit: Fit) -> Figure:
             ax.plot(residual[mine], np.full(int(mine.sum()), i), **style)
         ax.axvline(0, color="0.5", lw=0.8)
         ax.set_yticks(range(len(styled)), [label for label, _, _ in styled])
-        ax.set_xlabel("observed / mean - 1 (%)")
+        ax.set_xlabel(what)
+        ax.locator_params(axis="x", nbins=6)
+    for ax in rest:
+        ax.set_visible(False)
     figure.suptitle(f"{fit.law.name}: residuals of the mean")
     return figure
+
+
+def _residuals(fit: Fit, frame: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """Residuals on the scale of the noise, and what they are called."""
+    observed = frame["response"].to_numpy()
+    mean = _mean(fit, frame[[*fit.law.inputs, *fit.groups]])
+    if fit.structure.noise.on_log:
+        return 100 * (observed / mean - 1), "observed / mean - 1 (%)"
+    return observed - mean, f"observed - mean ({fit.record.unit})"
 
 
 def _by_group(
@@ -289,11 +368,12 @@ def _by_group(
         yield label, mine, style | {"color": f"C{i % 10}"}
 
 
-def _size_order(frame: pd.DataFrame, inputs: list[str]) -> np.ndarray:
-    """Position of each run's rung, ordered by the product of its inputs."""
-    logs = np.log(frame[inputs].to_numpy(dtype=float)).round(2)
-    rungs, mine = np.unique(logs, axis=0, return_inverse=True)
-    order = np.lexsort((rungs[:, 0], rungs.sum(axis=1).round(1)))
+def _size_order(law: Law, frame: pd.DataFrame) -> np.ndarray:
+    """Position of each run's rung, ordered by the product of its scales, then by its inputs."""
+    places = np.column_stack([_even(law, frame, name) for name in law.inputs])
+    rungs, mine = np.unique(places, axis=0, return_inverse=True)
+    scales = [declared.on_log for declared in law.inputs.values()]
+    order = np.lexsort((*rungs.T[::-1], rungs[:, scales].sum(axis=1).round(1)))
     return np.argsort(order)[mine.ravel()]
 
 

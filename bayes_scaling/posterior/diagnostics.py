@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -103,10 +104,10 @@ def elements(posterior: xr.Dataset) -> Iterator[tuple[str, str, np.ndarray]]:
         if not extra:
             yield str(name), "", values.to_numpy()
             continue
-        stacked = values.stack(group=extra)
-        for i, label in enumerate(stacked["group"].to_numpy()):
-            text = ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
-            yield str(name), text, stacked.isel(group=i).to_numpy()
+        labels = product(*(values[d].to_numpy() for d in extra))
+        flat = values.to_numpy().reshape(*values.shape[:2], -1)
+        for i, label in enumerate(labels):
+            yield str(name), ", ".join(map(str, label)), flat[..., i]
 
 
 def _contraction(

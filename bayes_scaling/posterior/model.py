@@ -216,11 +216,43 @@ def _posterior(drawn: Draws, spec: Spec, law: Law, structure: Structure) -> xr.D
             to_support = LINKS[parameter.prior.link].to_support
             posterior[p] = z.copy(data=np.asarray(to_support(z.to_numpy())))
         values[p] = posterior[p]
-    for name, value in law.derive(spec.references, values).items():
-        # a quantity that the variant fixes is not a finding
-        if isinstance(value, xr.DataArray) and float(value.std()) > 0:
-            posterior[name] = value
-    return posterior
+    return posterior.assign(derived_draws(law, spec.references, values))
+
+
+class _Watched(dict[str, Any]):
+    """A mapping that remembers which of its values were asked for."""
+
+    def __init__(self, values: Mapping[str, Any]):
+        super().__init__(values)
+        self.used: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        self.used.append(name)
+        return super().__getitem__(name)
+
+
+def derived_draws(
+    law: Law, references: Mapping[str, float], values: Mapping[str, xr.DataArray]
+) -> dict[str, xr.DataArray]:
+    """Draws of the derived quantities that move, with the dimensions of what they use."""
+    found = {}
+    for quantity in law.derived:
+        watched = _Watched(law.expand({k: float(v.mean()) for k, v in values.items()}))
+        quantity.value(references, watched)
+        names = [k for k in dict.fromkeys(watched.used) if k in values]
+        if not names:
+            continue  # what the variant fixes is not a finding
+
+        def compute(
+            *arrays: np.ndarray, names: list[str] = names, of: Any = quantity
+        ) -> np.ndarray:
+            given = dict.fromkeys(values, np.nan) | dict(zip(names, arrays, strict=True))
+            return np.asarray(of.value(references, law.expand(given)))
+
+        drawn = xr.apply_ufunc(compute, *(values[k] for k in names))
+        if float(drawn.std()) > 0:
+            found[quantity.name] = drawn
+    return found
 
 
 def _stats(drawn: Draws) -> xr.Dataset:

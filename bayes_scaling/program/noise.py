@@ -28,6 +28,7 @@ NU_SHAPE, NU_RATE = 2.0, 0.1
 SIGMA_MEDIAN, SIGMA_SD = 0.01, 1.0  # of the scale; sd of the logarithm
 RUNG_SD = 0.02  # of the scale
 EXCESS_MEDIAN, EXCESS_SD = 0.1, 1.0  # of the scale; sd of the logarithm
+SIGMA_SHARE, SIGMA_SHARE_SD = 0.4, 0.6  # sigma of a frontier, of its excess
 HALF_NORMAL_VARIANCE = 1.0 - 2.0 / math.pi
 RUNG_NU = 3.0  # one bad rung (too few steps, a bad batch size) must not widen all others
 
@@ -78,15 +79,18 @@ class Noise:
 
     def sample_parameters(self, scale: Float[Array, ""]) -> dict[str, Array]:
         """Sample ``sigma`` (and ``nu`` or ``excess``) inside a NumPyro program."""
-        location = jnp.log(SIGMA_MEDIAN * scale)
-        values = {"sigma": numpyro.sample("sigma", dist.LogNormal(location, SIGMA_SD))}
+        values = {}
+        location, sd = jnp.log(SIGMA_MEDIAN * scale), SIGMA_SD
+        if self.side:
+            shortfall = dist.LogNormal(jnp.log(EXCESS_MEDIAN * scale), EXCESS_SD)
+            values["excess"] = numpyro.sample("excess", shortfall)
+            # noise far below the shortfall would make the frontier a cliff at the best runs
+            location, sd = jnp.log(SIGMA_SHARE * values["excess"]), SIGMA_SHARE_SD
+        values["sigma"] = numpyro.sample("sigma", dist.LogNormal(location, sd))
         if self.robust:
             above_floor = transforms.AffineTransform(NU_FLOOR, 1.0, domain=constraints.positive)
             tail = dist.TransformedDistribution(dist.Gamma(NU_SHAPE, NU_RATE), above_floor)
             values["nu"] = numpyro.sample("nu", tail)
-        if self.side:
-            location = jnp.log(EXCESS_MEDIAN * scale)
-            values["excess"] = numpyro.sample("excess", dist.LogNormal(location, EXCESS_SD))
         return values
 
     def distribution(

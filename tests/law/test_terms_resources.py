@@ -150,6 +150,17 @@ def test_order_one_is_the_area_under_the_trapezoid() -> None:
     assert average_size(*numbers(3.0, 1.0, 0.0, 0.0, 1.0)) == pytest.approx(1.0, rel=1e-13)
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_average_size_is_smooth_where_its_series_ends(sign: float) -> None:
+    edge = sign * 1e-3 / np.log(10.0)
+
+    def log_size(order: jax.Array) -> jax.Array:
+        return jnp.log(average_size(*numbers(3.0, 30.0, 0.2, 0.7), order))
+
+    inside, outside = (float(jax.grad(log_size)(edge * f)) for f in (0.9999, 1.0001))
+    assert inside == pytest.approx(outside, rel=1e-6)
+
+
 def test_average_size_of_huge_models_is_finite() -> None:
     at = numbers(1e12, 1e9, 0.2, 0.7, -30.0)
     found, slopes = jax.value_and_grad(average_size, (0, 1, 2, 3, 4))(*at)
