@@ -49,7 +49,11 @@ def constant(x0, p):
             "expert",
         ),
     ),
-    variants={"no_floor": Variant("no irreducible loss, as published", fix={"reducible": 1.0})},
+    variants={
+        "no_floor": Variant("no irreducible loss, as published", fix={"reducible": 1.0}),
+        "simple": Variant("size and experts do not interact", fix={"interaction": 0.0}),
+    },
+    tried_on=("scalebench/moe",),
 )
 def routed(
     N: Annotated[Array, Input("parameters of the model with one expert", "parameter")],
@@ -81,8 +85,9 @@ def routed(
 
     Clark et al. 2022, with $\hat E$ the effective number of experts: `start` for a dense model,
     E_max for endless experts, and like E between. With c above zero experts help large models
-    less. N counts the parameters that a token meets, which routing leaves as they are. The
-    published form, variant no_floor, has no irreducible loss $L_0$ and falls to zero as N grows.
+    less; above a floor, runs ask for little of it (variant simple: experts multiply N). N counts
+    the parameters that a token meets, which routing leaves as they are. The published form,
+    variant no_floor, has no irreducible loss $L_0$ and falls to zero as N grows.
 
     The level is the loss of a dense model of the reference size, and the exponents are the
     slopes there, alpha for one expert, beta in $\ln \hat E$. Hundreds of experts are needed to

@@ -20,6 +20,7 @@ def coefficient(x0, p, share, exponent):
     response=Loss("nat/token"),
     citation="videau",
     family="A",
+    tried_on=("scalebench/farseer",),
     shear=slopes,
     derived=(
         FLOOR,

@@ -8,7 +8,6 @@ from jax import Array
 from bayes_scaling.law import (
     Derived,
     Input,
-    LogitNormal,
     LogNormal,
     Loss,
     Normal,
@@ -16,29 +15,30 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import Amplitude, ShareN, SignedLevel
-from bayes_scaling.law.terms import coupled, moved, power, product
+from bayes_scaling.law.common import SignedLevel
+from bayes_scaling.law.terms import moved, power, product
 
 
-def shares(p):
-    """Shares of N, V and D in what scale removes."""
-    rest = 1 - p["share_N"]
-    return {"N": p["share_N"], "V": rest * p["share_V"], "D": rest * (1 - p["share_V"])}
+def term(name, size, exponent):
+    """Derived coefficient of one input, published form."""
 
+    def coefficient(x0, p):
+        crowded = x0["V"] ** -p["crowding"] if name == "D" else 1.0
+        return p[size] * x0[name] ** p[exponent] * crowded
 
-def coefficient(name, exponent):
-    """Coefficient of one input, published form."""
-    return lambda x0, p: p["amplitude"] * shares(p)[name] * x0[name] ** p[exponent]
+    return coefficient
 
 
 def slopes(p):
-    """Shift the exponents to the slopes of the loss at the reference."""
-    size, rest = jnp.log(p["amplitude"]), jnp.log1p(-p["share_N"])
-    return {
-        "alpha": size + jnp.log(p["share_N"]),
-        "alpha_V": size + rest + jnp.log(p["share_V"]),
-        "beta": size + rest + jnp.log1p(-p["share_V"]),
-    }
+    """Shift the exponents to the slopes of the loss at the reference, which data know."""
+    pairs = {"alpha": "size_N", "alpha_V": "size_V", "beta": "size_D"}
+    return {exponent: jnp.log(p[size]) for exponent, size in pairs.items()}
+
+
+def size_of(what):
+    """Declare the size of a term at the reference."""
+    prior = LogNormal(0.2, 1.0, scale="spread")
+    return Annotated[Array, Parameter(prior, f"loss due to finite {what} at the reference")]
 
 
 @law(
@@ -49,17 +49,13 @@ def slopes(p):
     derived=(
         Derived(
             "E",
-            lambda x0, p: p["amplitude"] - p["level"],
+            lambda x0, p: p["size_N"] + p["size_V"] + p["size_D"] - p["level"],
             "limit, with its sign changed",
             "nat/token",
         ),
-        Derived("A_1", coefficient("N", "alpha"), "coefficient of N, published form"),
-        Derived("A_2", coefficient("V", "alpha_V"), "coefficient of V, published form"),
-        Derived(
-            "B",
-            lambda x0, p: coefficient("D", "beta")(x0, p) * x0["V"] ** -p["crowding"],
-            "coefficient of D, published form",
-        ),
+        Derived("A_1", term("N", "size_N", "alpha"), "coefficient of N, published form"),
+        Derived("A_2", term("V", "size_V", "alpha_V"), "coefficient of V, published form"),
+        Derived("B", term("D", "size_D", "beta"), "coefficient of D, published form"),
     ),
     variants={"published": Variant("vocabulary and data do not interact", fix={"crowding": 0.0})},
     tried_on=("scalebench/vocab",),
@@ -70,12 +66,9 @@ def vocabulary(
     D: Annotated[Array, Input("characters of training text", "character")],
     *,
     level: SignedLevel,
-    amplitude: Amplitude,
-    share_N: ShareN,
-    share_V: Annotated[
-        Array,
-        Parameter(LogitNormal(0.4, 1.0), "share of the rest due to a finite V", group_sd=0.2),
-    ],
+    size_N: size_of("N"),  # type: ignore[valid-type]
+    size_V: size_of("V"),  # type: ignore[valid-type]
+    size_D: size_of("D"),  # type: ignore[valid-type]
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
     alpha_V: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of V", varies=True)],
     beta: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of D", varies=True)],
@@ -96,8 +89,10 @@ def vocabulary(
     grows with V.
 
     The paper's vocabulary term is in N_v, the parameters of the embedding: give the number of
-    entries as V, or N_v, which is entries times width. The best
-    vocabulary of the paper comes from a compute budget, in which its cost counts.
+    entries as V, or N_v, which is entries times width. The best vocabulary of the paper comes
+    from a compute budget, in which its cost counts. No zero bounds the limit -E: runs of
+    a decade in N know the slope there, and E only through the prior.
     """
-    rest = coupled(power(V, alpha_V), product((D, beta), (V, -crowding)), share_V)
-    return moved(level, amplitude, coupled(power(N, alpha), rest, share_N))
+    of_data = product((D, beta), (V, -crowding))
+    loss = moved(level, size_N, power(N, alpha))
+    return moved(moved(loss, size_V, power(V, alpha_V)), size_D, of_data)

@@ -166,13 +166,41 @@ ROUTED_NO_FLOOR = Case(
     source="Clark et al. 2022, the form",
 )
 
+SIMPLE = without(ROUTED, "interaction")
+ROUTED_SIMPLE = Case(
+    "routed:simple",
+    truth=SIMPLE,
+    domain={"N": (5e6, 5e9), "experts": (1.0, 512.0)},
+    decreasing=("N", "experts"),
+    published=(
+        Check(
+            "experts are worth as much as a larger model",
+            lambda law: mean(law, SIMPLE | {"beta": SIMPLE["alpha"]}, N=N / N0, experts=HUGE),
+            lambda law: mean(
+                law,
+                SIMPLE,
+                N=N / N0 * derived(law, SIMPLE)["E_max"] / SIMPLE["start"],
+                experts=1.0,
+            ),
+        ),
+        Check(
+            "routed without interaction",
+            lambda law: mean(law, SIMPLE, N=N / N0, experts=EXPERTS),
+            lambda _: mean(
+                find_law("routed"), ROUTED | {"interaction": 0.0}, N=N / N0, experts=EXPERTS
+            ),
+        ),
+    ),
+    source="Clark et al. 2022, the form without c: nesting",
+)
+
 # -- vocabulary ---------------------------------------------------------------
 
 WORDS = {
     "level": -4.5,
-    "amplitude": 1.6,
-    "share_N": 0.45,
-    "share_V": 0.3,
+    "size_N": 0.72,
+    "size_V": 0.26,
+    "size_D": 0.62,
     "alpha": 0.3,
     "alpha_V": 0.5,
     "beta": 0.4,
@@ -190,7 +218,7 @@ def three_terms(law: Law, crowding: float) -> np.ndarray:
 
 def as_chinchilla(_: Law) -> np.ndarray:
     """chinchilla with the terms in N and D of WORDS, raised by nine."""
-    first, second = 1.6 * 0.45, 1.6 * 0.55 * 0.7
+    first, second = WORDS["size_N"], WORDS["size_D"]
     raised = centred(9.0 - 4.5 - 1.6, first, second, WORDS["alpha"], WORDS["beta"])
     return mean(find_law("chinchilla"), raised, N=N / N0, D=D / D0) - 9.0
 
@@ -344,6 +372,7 @@ ROWS = (
     RETRIEVAL,
     ROUTED_LAW,
     ROUTED_NO_FLOOR,
+    ROUTED_SIMPLE,
     VOCABULARY,
     VOCABULARY_PUBLISHED,
     DOMAIN_MIXTURE,

@@ -9,10 +9,12 @@ Each law takes a minute or two on one core. `test_results.py` says which rows ar
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import inspect
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from bayes_scaling.validation.calibration import Calibration, rank_truths
 
 FOLDER = Path(__file__).parent
 TABLE, PAGE = FOLDER / "results.csv", FOLDER / "RESULTS.md"
+LOCK = Path(tempfile.gettempdir()) / "bayes_scaling_results.lock"
 REPLICATES = 100
 FAMILY_LEVEL = 0.01  # chance that any quantity of any calibrated law leaves the band
 SEED = 7
@@ -160,9 +163,11 @@ def main(names: list[str]) -> int:
     for name in chosen:
         print(name, flush=True)
         row = pd.DataFrame([row_of(BY_NAME[name], chosen)])
-        others = read()
-        others = others[others["law"] != name]
-        write(pd.concat([others, row], ignore_index=True) if len(others) else row)
+        with LOCK.open("w") as lock:  # several processes may share the laws
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            others = read()
+            others = others[others["law"] != name]
+            write(pd.concat([others, row], ignore_index=True) if len(others) else row)
     write(read())
     return 0
 
