@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3.12
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: install test test-slow lint format types laws bench agreement demo ladder ladder-smoke ci
+.PHONY: results install test test-slow lint format types laws bench agreement demo ladder ladder-smoke ci
 
 install:
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,10 @@ types:
 # the page of all laws: a test holds it to what the law files say
 laws:
 	bayes-scaling laws --markdown > models/README.md
+
+# recovery and calibration of laws that have changed: a minute or two each
+results:
+	python tests/results.py
 
 # bench and agreement need the extra: pip install -c constraints.txt -e ".[benchmarks]"
 bench:

@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
             fit = bs.ScalingModel(bs.find_law(name)).fit(
                 fitted,
                 seed=SEED,
+                warmup=1000,
+                target_accept=0.98,
                 report=lambda text, n=name: print(f"{n}: {text}", file=sys.stderr),
             )
             fits[split, name] = fit, held
@@ -50,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def read(table: pd.DataFrame) -> bs.Runs:
-    return bs.read_runs(table, unit="nat/character")
+    return bs.read_runs(table, unit="bit/character")
 
 
 def score(fit: bs.Fit, held: bs.Runs) -> dict[str, float | int | str]:
