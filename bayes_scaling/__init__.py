@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .runs import check_runs as check_runs
     from .runs import datasets as datasets
     from .runs import read_runs as read_runs
+    from .validation.calibration import calibrate as calibrate
 
 _HOMES = {
     "Fit": "posterior.fit",
@@ -34,6 +35,7 @@ _HOMES = {
     "Normal": "law",
     "Runs": "runs",
     "ScalingModel": "posterior.model",
+    "calibrate": "validation.calibration",
     "check_runs": "runs",
     "forecast": "answers.forecast",
     "plot": "display.plot",
@@ -49,6 +51,7 @@ __all__ = [
     "Normal",
     "Runs",
     "ScalingModel",
+    "calibrate",
     "check_runs",
     "datasets",
     "find_law",

@@ -14,6 +14,7 @@ from bayes_scaling.law.terms import growing, shift
     response=Loss("fraction"),
     citation="alabdulmohsin2022",
     family="A",
+    tried_on=("revisiting_nsl",),
     shear=lambda p: {"c": -jnp.log1p(p["saturation"])},
     derived=(
         Derived(

@@ -20,6 +20,7 @@ def slope(p):
     citation="alabdulmohsin2022",
     references=("hestness2017",),
     family="A",
+    tried_on=("revisiting_nsl",),
     shear=slope,
     derived=(
         Derived(

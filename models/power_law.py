@@ -32,6 +32,7 @@ from bayes_scaling.law.terms import above_floor, power
         "zhang2025",
     ),
     family="A",
+    tried_on=("revisiting_nsl",),
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     derived=(
         FLOOR,
