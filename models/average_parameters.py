@@ -5,7 +5,7 @@ from typing import Annotated
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, Variant, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, B, Level, Reducible, ShareN, slopes
 from bayes_scaling.law.terms import above_floor, average_size, coupled, power
 
 
@@ -22,12 +22,7 @@ from bayes_scaling.law.terms import above_floor, average_size, coupled, power
             "coefficient of the average size, published form",
             "nat/token parameter^alpha",
         ),
-        Derived(
-            "B",
-            lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
-            "coefficient of D, published form",
-            "nat/token token^beta",
-        ),
+        B,
     ),
     variants={"average": Variant("the arithmetic mean, as published", fix={"order": 1.0})},
 )

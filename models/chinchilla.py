@@ -13,7 +13,7 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, A, B, Level, Reducible, ShareN, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power
 
 
@@ -26,18 +26,8 @@ from bayes_scaling.law.terms import above_floor, coupled, power
     shear=slopes,
     derived=(
         FLOOR,
-        Derived(
-            "A",
-            lambda x0, p: p["level"] * p["reducible"] * p["share_N"] * x0["N"] ** p["alpha"],
-            "coefficient of N, published form",
-            "nat/token parameter^alpha",
-        ),
-        Derived(
-            "B",
-            lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
-            "coefficient of D, published form",
-            "nat/token token^beta",
-        ),
+        A,
+        B,
         Derived(
             "N_exponent",
             lambda x0, p: p["beta"] / (p["alpha"] + p["beta"]),

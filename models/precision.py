@@ -5,7 +5,7 @@ from typing import Annotated
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, B, Level, Reducible, ShareN, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power, precision_share
 
 
@@ -28,12 +28,7 @@ from bayes_scaling.law.terms import above_floor, coupled, power, precision_share
             "coefficient of the effective N, published form",
             "nat/token parameter^alpha",
         ),
-        Derived(
-            "B",
-            lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
-            "coefficient of D, published form",
-            "nat/token token^beta",
-        ),
+        B,
         Derived(
             "gamma",
             lambda x0, p: p["need"] * x0["bits"],

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, A, B, Level, Reducible, ShareN, slopes
 from bayes_scaling.law.terms import above_floor, coupled, growing, power
 
 LOG_GROUP = 7.0  # log2 of the group of 128 that `harm` is the harm of
@@ -20,18 +20,8 @@ LOG_GROUP = 7.0  # log2 of the group of 128 that `harm` is the harm of
     shear=slopes,
     derived=(
         FLOOR,
-        Derived(
-            "A",
-            lambda x0, p: p["level"] * p["reducible"] * p["share_N"] * x0["N"] ** p["alpha"],
-            "coefficient of N, published form",
-            "nat/token parameter^alpha",
-        ),
-        Derived(
-            "B",
-            lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
-            "coefficient of D, published form",
-            "nat/token token^beta",
-        ),
+        A,
+        B,
         Derived(
             "k",
             lambda x0, p: (

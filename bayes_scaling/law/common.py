@@ -51,6 +51,19 @@ FLOOR = Derived(
     "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
 )
 
+A = Derived(
+    "A",
+    lambda x0, p: p["level"] * p["reducible"] * p["share_N"] * x0["N"] ** p["alpha"],
+    "coefficient of N, published form",
+    "nat/token parameter^alpha",
+)
+B = Derived(
+    "B",
+    lambda x0, p: p["level"] * p["reducible"] * (1 - p["share_N"]) * x0["D"] ** p["beta"],
+    "coefficient of D, published form",
+    "nat/token token^beta",
+)
+
 
 def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
     """Shift the exponents of N and D to the log-slopes at the reference, which data know."""
