@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -16,6 +18,13 @@ from bayes_scaling.law import Input, LogitNormal, LogNormal, Loss, Normal, Param
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, ScalingModel
 from bayes_scaling.runs import Runs, read_runs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_small_programs() -> Iterator[None]:
+    """Thousands of small programs are more than a process may map; fits keep their own."""
+    yield
+    jax.clear_caches()
 
 
 @law(response=Loss(), citation="kaplan2020", family="test")
