@@ -135,8 +135,8 @@ def page(table: pd.DataFrame) -> str:
         "the smallest contraction (one minus posterior over prior variance) of the parameters",
         "that the design identifies; the others are named.",
         "",
-        f"Calibration: {int(table['replicates'].min())} tables are simulated from the prior and "
-        "fitted; the rank of the truth",
+        f"Calibration: {int(table['replicates'].max())} tables a law, or fewer where this table",
+        "says so, are simulated from the prior and fitted; the rank of the truth",
         "among thinned draws must be uniform. Shown is the smallest p-value of the law's",
         "quantities: the chance that uniform ranks leave so wide a simultaneous band. With",
         f"probability 1 % any of the {quantities} quantities of a calibrated catalogue falls below",
@@ -147,13 +147,13 @@ def page(table: pd.DataFrame) -> str:
         f"not calibrated: {', '.join(outside) or 'none'}.",
         "",
         "| law | family | parameters | divergences | R-hat | ESS | worst z | least contraction "
-        "| not identified | calibration p | of | redone |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| not identified | tables | calibration p | of | redone |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for _, r in table.iterrows():
         cells = [r["law"], r["family"], r["parameters"], r["divergences"], f"{r['rhat']:.3f}"]
         cells += [r["ess"], f"{r['worst_z']:.1f}", f"{r['least_contraction']:.2f}"]
-        cells += [r["unidentified"], f"{r['least_p']:.2g}", r["of"]]
+        cells += [r["unidentified"], r["replicates"], f"{r['least_p']:.2g}", r["of"]]
         lines.append(f"| {' | '.join(map(str, [*cells, r['redone']]))} |")
     return "\n".join(lines) + "\n"
 

@@ -163,7 +163,7 @@ def test_laws_as_json() -> None:
         "varies": True,
         "each": False,
     }
-    assert law["variants"] == {"tied": "one exponent for N and D"}
+    assert law["variants"]["tied"] == "one exponent for N and D"
     assert [d["name"] for d in law["derived"]] == ["E", "A", "B", "N_exponent"]
     assert len(law["references"]) == 3
     assert law["citation"] == law["references"][0]

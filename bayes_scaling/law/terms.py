@@ -134,7 +134,12 @@ def saturating(ratio: Runs, steepness: Runs) -> Given:
     def left(u: Runs, steepness: Runs, log_ratio: Runs) -> Given:
         return -softplus(-u) + steepness * softplus(u) - log_ratio
 
-    u = increasing_root(left, (jnp.asarray(steepness), jnp.log(ratio)), low=-800.0, high=800.0)
+    log_ratio = jnp.log(ratio)
+    # the asymptotes, from which Newton's method does not overshoot
+    far = jnp.maximum(jnp.asarray(steepness), 1e-6)
+    start = jnp.clip(jnp.where(log_ratio < 0, log_ratio, log_ratio / far), -799.0, 799.0)
+    arguments = (jnp.asarray(steepness), log_ratio)
+    u = increasing_root(left, arguments, low=-800.0, high=800.0, start=start)
     return jax.nn.sigmoid(u)
 
 
