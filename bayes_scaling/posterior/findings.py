@@ -171,15 +171,18 @@ def _bends(
             if max(below, above) <= BEYOND:
                 continue
             side, edge = ("below", low) if below > above else ("above", high)
-            called = f"{name}[{group}]" if group else name
             yield Finding(
                 "bend-outside",
                 "warning",
-                f"{called} ({quantity.meaning}) lies {side} the fitted runs ({quantity.bend} = "
-                f"{edge:.3g}) with probability {max(below, above):.2f}: what the law says beyond "
+                f"{_in_group(name, group)} ({quantity.meaning}) lies {side} the fitted runs "
+                f"({quantity.bend} = {edge:.3g}) with probability {max(below, above):.2f}: what the law says beyond "
                 f"it is its prior; add runs there, or use a law without that bend",
             )
 
 
 def _called(row: pd.Series) -> str:
-    return f"{row['name']}[{row['group']}]" if row["group"] else str(row["name"])
+    return _in_group(row["name"], row["group"])
+
+
+def _in_group(name: str, group: str) -> str:
+    return f"{name}[{group}]" if group else name
