@@ -175,8 +175,9 @@ def _bends(
                 "bend-outside",
                 "warning",
                 f"{_in_group(name, group)} ({quantity.meaning}) lies {side} the fitted runs "
-                f"({quantity.bend} = {edge:.3g}) with probability {max(below, above):.2f}: what the "
-                f"law says beyond it is its prior; add runs there, or use a law without that bend",
+                f"({quantity.bend} = {edge:.3g}) with probability {max(below, above):.2f}: what "
+                f"the law says beyond it is its prior; add runs there, or use a law without that "
+                f"bend",
             )
 
 
