@@ -5,6 +5,7 @@ from bayes_scaling import jax_setup as jax_setup  # first: it sets the precision
 from .citations import CITATIONS, Citation
 from .declare import Derived, Input, Parameter, Variant
 from .families import FAMILIES
+from .history import History
 from .law import Law, law
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
 from .response import Frontier, Gap, Loss, Response, Score
@@ -16,6 +17,7 @@ __all__ = [
     "Derived",
     "Frontier",
     "Gap",
+    "History",
     "Input",
     "Law",
     "LogNormal",

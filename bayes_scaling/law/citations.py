@@ -305,5 +305,80 @@ CITATIONS: dict[str, Citation] = {
         "Cross-Linguistic Perspective",
         "2510.02272",
     ),
+    "granziol2020": Citation(
+        "Granziol et al.",
+        2020,
+        "Learning Rates as a Function of Batch Size: A Random Matrix Theory Approach to "
+        "Neural Network Training",
+        "2006.09092",
+    ),
+    "yang2022": Citation(
+        "Yang et al.",
+        2022,
+        "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer",
+        "2203.03466",
+    ),
+    "malladi2022": Citation(
+        "Malladi et al.",
+        2022,
+        "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
+        "2205.10287",
+    ),
+    "deepseek2024": Citation(
+        "DeepSeek-AI",
+        2024,
+        "DeepSeek LLM: Scaling Open-Source Language Models with Longtermism",
+        "2401.02954",
+    ),
+    "hu2024": Citation(
+        "Hu et al.",
+        2024,
+        "MiniCPM: Unveiling the Potential of Small Language Models with Scalable Training "
+        "Strategies",
+        "2404.06395",
+    ),
+    "tissue2024": Citation(
+        "Tissue et al.",
+        2024,
+        "Scaling Law with Learning Rate Annealing",
+        "2408.11029",
+    ),
+    "shen2024": Citation(
+        "Shen et al.",
+        2024,
+        "Power Scheduler: A Batch Size and Token Number Agnostic Learning Rate Scheduler",
+        "2408.13359",
+    ),
+    "bjorck2024": Citation(
+        "Bjorck et al.",
+        2024,
+        "Scaling Optimal LR Across Token Horizons",
+        "2409.19913",
+    ),
+    "choshen2024": Citation(
+        "Choshen et al.",
+        2024,
+        "A Hitchhiker's Guide to Scaling Law Estimation",
+        "2410.11840",
+    ),
+    "li2025a": Citation(
+        "Li et al.",
+        2025,
+        "Predictable Scale: Part I, Step Law: Optimal Hyperparameter Scaling Law in "
+        "Large Language Model Pretraining",
+        "2503.04715",
+    ),
+    "luo2025": Citation(
+        "Luo et al.",
+        2025,
+        "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules",
+        "2503.12811",
+    ),
+    "khatri2025": Citation(
+        "Khatri et al.",
+        2025,
+        "The Art of Scaling Reinforcement Learning Compute for LLMs",
+        "2510.13786",
+    ),
     "videau": Citation("Videau et al.", None, "the Skaling form of the loss in N and D", ""),
 }

@@ -45,6 +45,9 @@ class Input:
         The reference x0, or the input whose reference this one shares. By default it
         is computed from the fitted runs: the geometric mean of the positive values for
         a ratio, the mean for a difference.
+    setting : bool
+        Whether it is a hyper-parameter with a best value, which `tune` looks for. A
+        missing value stands for the best one.
     """
 
     meaning: str
@@ -52,10 +55,12 @@ class Input:
     domain: Domain = "positive"
     centring: Literal["ratio", "difference"] = "ratio"
     reference: float | str | None = None
+    setting: bool = False
 
     def valid(self, x: Any) -> Any:
-        """Return whether values are finite and in the domain, elementwise."""
-        return np.isfinite(x) & _WITHIN[self.domain](x)
+        """Return whether values are in the domain, or missing where that has a meaning."""
+        fits = np.isfinite(x) & _WITHIN[self.domain](x)
+        return fits | np.isnan(x) if self.setting else fits
 
     @property
     def expected(self) -> str:

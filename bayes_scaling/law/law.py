@@ -21,8 +21,10 @@ from bayes_scaling.errors import LawError, UsageError
 from .citations import CITATIONS
 from .declare import Derived, Input, Parameter, Values, Variant
 from .families import FAMILIES
+from .history import History
 from .response import Response
 
+SCHEDULE, STEP = "schedule", "step"
 _SPECIAL = ",:=/"  # they separate names on the command line and in files of fits
 
 
@@ -64,6 +66,12 @@ class Law:
     open : str
         Name of the input that stands for any number of columns (``*name`` in the
         signature), or "". Such a law is fitted through `over`.
+    scheduled : bool
+        Whether the loss follows from the learning-rate schedule so far: the function then
+        takes a `History` called ``schedule``, and ``step`` is an input of every run.
+    scatter : callable, optional
+        ``scatter(inputs, parameters)`` is the sd, on the scale of the noise, that runs have
+        beyond the common one: where the law is steep, or training unsteady.
     """
 
     name: str
@@ -84,6 +92,18 @@ class Law:
     explanation: str = ""
     tried_on: tuple[str, ...] = ()
     open: str = ""
+    scheduled: bool = False
+    scatter: Callable[[Values, Values], Any] | None = None
+
+    @property
+    def reference_names(self) -> tuple[str, ...]:
+        """Names of the references that runs are measured from."""
+        return (*self.inputs, *(("rate", "area") if self.scheduled else ()))
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Inputs that `tune` looks for the best values of."""
+        return tuple(k for k, v in self.inputs.items() if v.setting)
 
     def expand(self, values: Values) -> dict[str, Any]:
         """Add tied and fixed parameters to the free ones."""
@@ -105,7 +125,13 @@ class Law:
         array
             In the unit of the response, broadcast shape of all arguments.
         """
-        return self.function(*(inputs[name] for name in self.inputs), **self.expand(values))
+        arguments = {k: inputs[k] for k in self.inputs if k != STEP or not self.scheduled}
+        history = {SCHEDULE: inputs[SCHEDULE]} if self.scheduled else {}
+        return self.function(*arguments.values(), **history, **self.expand(values))
+
+    def extra_spread(self, inputs: Values, values: Values) -> Any:
+        """Sd of runs beyond the common one, as `mean` takes its arguments; None without any."""
+        return None if self.scatter is None else self.scatter(inputs, self.expand(values))
 
     def derive(self, references: Values, values: Values) -> dict[str, Any]:
         """Compute the derived quantities from references and free parameters."""
@@ -143,7 +169,7 @@ class Law:
         return {
             k: inputs[k] / references[k] if v.centring == "ratio" else inputs[k] - references[k]
             for k, v in self.inputs.items()
-        }
+        } | {k: inputs[k] for k in (SCHEDULE,) if self.scheduled}
 
     def tie(self, name: str, to: str) -> Law:
         """Return the law with parameter `name` equal to parameter `to`."""
@@ -258,6 +284,7 @@ def law(
     references: tuple[str, ...] = (),
     derived: tuple[Derived, ...] = (),
     shear: Callable[[Values], Mapping[str, Any]] | None = None,
+    scatter: Callable[[Values, Values], Any] | None = None,
     variants: Mapping[str, Variant] | None = None,
     tried_on: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Array]], Law]:
@@ -266,7 +293,8 @@ def law(
     Positional arguments are inputs, annotated ``Annotated[Array, Input(...)]``;
     keyword-only arguments are parameters, annotated ``Annotated[Array,
     Parameter(...)]``. A ``*name`` input stands for any number of columns. The first
-    line of the docstring is the formula, the rest its explanation.
+    line of the docstring is the formula, the rest its explanation. An argument
+    ``schedule: History`` makes it a law of curves under learning-rate schedules.
 
     Raises
     ------
@@ -277,7 +305,7 @@ def law(
 
     def declare(function: Callable[..., Array]) -> Law:
         where = f"law {function.__name__} ({inspect.getsourcefile(function) or 'unknown file'})"
-        inputs, parameters, open_input = _read_signature(function, where)
+        inputs, parameters, open_input, scheduled = _read_signature(function, where)
         papers = [citation, *references, *(v.citation for v in (variants or {}).values())]
         for key in papers:
             if key and key not in CITATIONS:
@@ -302,11 +330,13 @@ def law(
             formula=doc.splitlines()[0],
             derived=derived,
             shear=shear,
+            scatter=scatter,
             variants=MappingProxyType(dict(variants or {})),
             source=inspect.getsourcefile(function) or "",
             explanation="\n".join(doc.splitlines()[1:]).strip(),
             tried_on=tried_on,
             open=open_input,
+            scheduled=scheduled,
         )
         for name in made.variants:
             try:
@@ -320,12 +350,18 @@ def law(
 
 def _read_signature(
     function: Callable[..., Array], where: str
-) -> tuple[dict[str, Input], dict[str, Parameter], str]:
+) -> tuple[dict[str, Input], dict[str, Parameter], str, bool]:
     hints = get_type_hints(function, include_extras=True)
     inputs: dict[str, Input] = {}
     parameters: dict[str, Parameter] = {}
     open_input = ""
+    scheduled = hints.get(SCHEDULE) is History
+    if scheduled:
+        # rows of a run are ordered by it, and its history is known at it
+        inputs[STEP] = Input("optimiser steps done", "step")
     for name, argument in inspect.signature(function).parameters.items():
+        if scheduled and name == SCHEDULE:
+            continue
         is_parameter = argument.kind is inspect.Parameter.KEYWORD_ONLY
         wanted = Parameter if is_parameter else Input
         hint = hints.get(name)
@@ -351,4 +387,4 @@ def _read_signature(
                 f"{where}: input '{name}' shares the reference of '{declared.reference}', which "
                 "is not an input with a reference of its own"
             )
-    return inputs, parameters, open_input
+    return inputs, parameters, open_input, scheduled

@@ -164,6 +164,70 @@ def rise(x: Runs, place: Runs, slope: Runs) -> Given:
     return jax.nn.sigmoid(slope * (jnp.log(x) - jnp.log(place)))
 
 
+def hill(x: Runs, middle: Runs, steepness: Runs) -> Given:
+    """Return a Hill curve from 0 at ``x = 0`` to 1, a half at `middle`."""
+    inside = jnp.where(x > 0, x, 1.0)
+    risen = jax.nn.sigmoid(steepness * (jnp.log(inside) - jnp.log(middle)))
+    return jnp.where(x > 0, risen, 0.0)
+
+
+# -- valleys ------------------------------------------------------------------
+
+
+def from_best(x: Runs, log_best: Runs) -> Given:
+    """Log of a setting over its best value; zero where the setting is missing (nan)."""
+    known = jnp.isfinite(x)
+    return jnp.where(known, jnp.log(jnp.where(known, x, 1.0)) - log_best, 0.0)
+
+
+def below_bound(penalty: Runs, most: float = 20.0) -> Given:
+    """Cut a log loss over the best one where it is no loss any more and would overflow."""
+    return jnp.minimum(penalty, most)
+
+
+def second_order(cost: Runs) -> Given:
+    """Slope of a standardised log setting: a factor of two costs ``cost``, to second order."""
+    return jnp.sqrt(2.0 * cost) / np.log(2.0)
+
+
+def linex(z: Runs, skew: Runs) -> Given:
+    """Return a valley ``(exp(s z) - 1 - s z) / s**2``: ``z**2 / 2`` in its midst.
+
+    For positive z it rises exponentially, for negative z in proportion.
+    """
+    inside = jnp.asarray(skew * z)
+    small = jnp.abs(inside) < 1e-3
+    safe = jnp.where(small, 1.0, jnp.minimum(inside, 50.0))
+    series = 0.5 + inside / 6.0 + inside**2 / 24.0
+    return z**2 * jnp.where(small, series, (jnp.expm1(safe) - safe) / safe**2)
+
+
+def skew_valley(
+    u: Runs, v: Runs, first: Runs, second: Runs, turn: Runs, over: Runs, under: Runs
+) -> Given:
+    """Sum of two skew valleys in directions of the plane of two settings.
+
+    To second order ``((first * u)**2 + (second * v)**2) / 2`` whatever the directions.
+
+    Parameters
+    ----------
+    u, v : array
+        Logs over their best values; that of `u` may depend on v.
+    first, second : array
+        Square roots of the curvature.
+    turn : array
+        From 0 (walls along the axes) to 1 (the axes swapped), as a share of a right angle.
+    over, under : array
+        Growth of the two walls, in e-folds for one e-fold of u.
+    """
+    angle = 0.5 * jnp.pi * turn
+    p, q = first * u, second * v
+    along, across = jnp.cos(angle), jnp.sin(angle)
+    high = linex(along * p + across * q, over / first)
+    noisy = linex(across * p - along * q, under / first)
+    return below_bound(high + noisy)
+
+
 # -- effective resources ------------------------------------------------------
 
 

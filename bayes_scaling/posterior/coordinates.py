@@ -23,13 +23,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jax.nn import sigmoid
 from jax.scipy.linalg import solve_triangular
+from jax.scipy.special import logit
 from jaxtyping import Float
 from numpyro.infer.util import potential_energy
 
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program.noise import EXCESS_MEDIAN, HALF_NORMAL_VARIANCE, NU_FLOOR, RUNG_SD
-from bayes_scaling.program.program import predict, program
+from bayes_scaling.program.observation import correlation
+from bayes_scaling.program.program import predict, program, spread_of
 from bayes_scaling.program.structure import Data, Structure
 
 Free = dict[str, Array]
@@ -63,10 +66,11 @@ class Linearised(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Weights of runs and rungs in the normal approximation."""
+    """Weights of runs and rungs, and correlation of rows, in the normal approximation."""
 
     runs: Float[Array, " runs"]
     rungs: Float[Array, " rungs"]
+    rho: Float[Array, ""]
 
 
 class Point(NamedTuple):
@@ -170,7 +174,13 @@ class Coordinates:
     ) -> Float[Array, " e"]:
         """One step of expectation-maximisation of the scales; nu stays."""
         sites = self._unravel_eta(point.eta)
-        residual = self._residual(point, self._predict(point.t))
+        left = self._residual(point, self._predict(point.t))
+        residual = left
+        if self.structure.serial and self.data.previous is not None:
+            residual = self._innovations(left, sigmoid(sites["rho"]))
+            before = jnp.where(self.data.previous >= 0, left[self.data.previous], 0.0)
+            found = jnp.sum(left * before) / jnp.maximum(jnp.sum(before**2), 1e-300)
+            sites["rho"] = logit(jnp.clip(found, 0.02, 0.98))
         fitted = jnp.sum(lin.precision * covariance)
         if self.n_rungs:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
@@ -180,7 +190,7 @@ class Coordinates:
         variance = (jnp.sum(lin.weights * residual**2) + fitted) / residual.size
         # below a millionth of the scale a noiseless table would run away
         variance = jnp.maximum(variance, (1e-6 * self.data.scale) ** 2)
-        if "excess" in sites:  # half to each: the sampler finds the split
+        if self.structure.noise.side:  # half to each: the sampler finds the split
             sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
             variance = 0.5 * variance
         sites["sigma"] = 0.5 * jnp.log(variance)
@@ -188,7 +198,7 @@ class Coordinates:
         for name, site in self.structure.sites().items():
             if site.kind == "group_sd":
                 members = self._owner == self._where[name]
-                prior = self.structure.law.parameters[site.parameter].group_sd
+                prior = self.structure.group_sd(site.parameter, name)
                 sites[name] = _scale_mode(second[members].sum(), int(members.sum()), prior)
         return ravel_pytree(sites)[0]
 
@@ -202,6 +212,8 @@ class Coordinates:
         """Linearise the program at `t`, with runs and rungs weighted."""
         jacobian = jax.jacfwd(self._predict)(t)
         pseudo = self._observed() - self._predict(t) + jacobian @ t
+        jacobian = self._innovations(jacobian, weights.rho)
+        pseudo = self._innovations(pseudo, weights.rho)
         weighted = weights.runs[:, None] * jacobian
         gradient = jax.grad(self._log_prior_t)(t)
         curvature = _positive(-jax.hessian(self._log_prior_t)(t))
@@ -221,15 +233,23 @@ class Coordinates:
         """Weights of runs and rungs, relative to 1 / sigma^2 and 1 / rung_sd^2."""
         centre = self._predict(point.t)
         values = self._noise_values(point.eta)
-        spread = self.structure.noise.spread(values["sigma"], self.data.se, centre)
-        standardised = self._residual(point, centre) / spread
+        sites = self._sites_of_t(point.t)
+        spread = spread_of(self.structure, self.data, sites, values["sigma"], centre)
+        rho = values.get("rho", jnp.zeros(()))
+        standardised = self._innovations(self._residual(point, centre), rho) / spread
         robust = self.structure.noise.weights(standardised, values)
+        if self.data.bound is not None:  # a diverged run that is expected to diverge says nothing
+            gone = (self.data.response >= self.data.bound) & (standardised < 0)
+            robust = jnp.where(gone, 0.0, robust)
+        if self.data.untuned is not None:
+            wider = HALF_NORMAL_VARIANCE * (values["excess"] / values["sigma"]) ** 2
+            robust = jnp.where(self.data.untuned, robust / (1.0 + wider), robust)
         rungs = jnp.zeros(0)
         if self.n_rungs:
             rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
             rungs = self.structure.noise.rung_weights(point.u / rung_sd)
         # relative to `_per_variance`, in which the noise has its own sigma
-        return Weights(robust * (values["sigma"] / spread) ** 2, rungs)
+        return Weights(robust * (values["sigma"] / spread) ** 2, rungs, rho)
 
     # -- pieces ------------------------------------------------------------
 
@@ -242,7 +262,19 @@ class Coordinates:
         return predict(self.structure, self.data, self._sites_of_t(t))
 
     def _observed(self) -> Float[Array, " runs"]:
-        return self.structure.noise.to_scale(self.data.response)
+        response, bound = self.data.response, self.data.bound
+        return self.structure.noise.to_scale(
+            response if bound is None else jnp.minimum(response, bound)
+        )
+
+    def _innovations(
+        self, rows: Float[Array, "runs *k"], rho: Float[Array, ""]
+    ) -> Float[Array, "runs *k"]:
+        """What rows add to the rows before them, scaled to the variance of a row by itself."""
+        if not self.structure.serial or self.n_rungs:  # sums by rung need independent rows
+            return rows
+        tie = correlation(self.data, rho).reshape(-1, *[1] * (rows.ndim - 1))
+        return (rows - tie * rows[self.data.previous]) / jnp.sqrt(1.0 - tie**2)
 
     def _residual(self, point: Point, centre: Float[Array, " runs"]) -> Float[Array, " runs"]:
         """What the mean and the rung effects leave of the observed responses."""
@@ -259,13 +291,14 @@ class Coordinates:
 
     def _noise_values(self, eta: Float[Array, " e"]) -> dict[str, Array]:
         sites = self._unravel_eta(eta)
-        floors = {"nu": NU_FLOOR}
-        return {k: floors.get(k, 0.0) + jnp.exp(sites[k]) for k in self.structure.noise.parameters}
+        values = {k: jnp.exp(sites[k]) for k in self.structure.noise_parameters}
+        special = {"nu": lambda: NU_FLOOR + values["nu"], "rho": lambda: sigmoid(sites["rho"])}
+        return values | {k: special[k]() for k in special if k in values}
 
     def _per_variance(self, sites: Free) -> Float[Array, ""]:
         """Precision of a run of weight one: of the noise, with what one side adds."""
         variance = jnp.exp(2.0 * sites["sigma"])
-        if "excess" in sites:
+        if self.structure.noise.side:
             variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
         return 1.0 / variance
 
@@ -312,7 +345,7 @@ def _start(structure: Structure, data: Data) -> Free:
         elif site.kind == "effect":
             start[name] = jnp.zeros(site.shape)
         elif site.kind == "group_sd":
-            group_sd = structure.law.parameters[site.parameter].group_sd
+            group_sd = structure.group_sd(site.parameter, name)
             start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
         elif name == "sigma":
             start[name] = jnp.log(0.02 * data.scale)
@@ -320,6 +353,8 @@ def _start(structure: Structure, data: Data) -> Free:
             start[name] = jnp.log(jnp.asarray(3.0))
         elif name == "excess":
             start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
+        elif name == "rho":
+            start[name] = jnp.zeros(())
         elif name == "rung_sd":
             start[name] = jnp.log(0.01 * data.scale)
     return start | {k: start[k] + s for k, s in _shifts(structure, start).items()}

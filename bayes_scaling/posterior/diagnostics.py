@@ -76,9 +76,10 @@ def prior_sds(structure: Structure, prior_sd: dict[str, float]) -> dict[str, flo
     found: dict[str, float] = {}
     for name, site in structure.sites().items():
         found[name] = _site_sd(name, site, structure, prior_sd)
-    for p, parameter in structure.law.parameters.items():
-        pooled = len(structure.columns_of(p, "partial"))
-        found[p] = math.sqrt(prior_sd[p] ** 2 + pooled * parameter.group_sd**2)
+    for p in structure.law.parameters:
+        pooled = structure.columns_of(p, "partial")
+        between = [structure.group_sd(p, f"{p}_sd_{c}") for c in pooled]
+        found[p] = math.hypot(prior_sd[p], *between)
     return found
 
 
@@ -86,7 +87,7 @@ def _site_sd(name: str, site: Site, structure: Structure, prior_sd: dict[str, fl
     if site.kind == "centre":
         return prior_sd[site.parameter]
     if site.kind == "effect":
-        return structure.law.parameters[site.parameter].group_sd
+        return structure.group_sd(site.parameter, f"{site.parameter}_sd_{site.dims[0]}")
     if name == "sigma":
         return SIGMA_SD
     if name == "excess":

@@ -204,7 +204,8 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
     spec, record = json.loads(tree.attrs["spec"]), Record(**json.loads(tree.attrs["record"]))
     spec["ranges"] = {k: (low, high) for k, (low, high) in spec["ranges"].items()}
     law = find_law(spec["law"], record.law_source)
-    same = set(law.parameters) == set(spec["pool"]) and set(law.inputs) == set(spec["references"])
+    same = set(law.parameters) == set(spec["pool"])
+    same = same and set(law.reference_names) == set(spec["references"])
     if not same or law.name != spec["law"]:
         raise FitError(
             f"'{source}' was fitted with another version of law {spec['law']} (parameters "

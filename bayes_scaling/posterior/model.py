@@ -43,9 +43,15 @@ class ScalingModel:
         short of ("upper-frontier", "lower-frontier"); by default the law's own.
     rung : bool, optional
         Whether runs of one rung share a deviation; by default where recipes (or
-        seeds) are crossed with at least three rungs.
+        seeds, or settings) are crossed with at least three rungs.
+    serial : bool, optional
+        Whether neighbouring points of one run are correlated; by default where runs have
+        several rows.
     priors : mapping of str to Prior, optional
         Replaces the law's priors.
+    group_sd : mapping of str to float, optional
+        Scale of the prior of a parameter's sd between groups, or a mapping from grouping
+        column to one: seeds and schedules differ far less than recipes do.
     """
 
     def __init__(
@@ -55,7 +61,9 @@ class ScalingModel:
         pool: Pool | None = None,
         noise: str | None = None,
         rung: bool | None = None,
+        serial: bool | None = None,
         priors: Mapping[str, Prior] | None = None,
+        group_sd: Mapping[str, float | Mapping[str, float]] | None = None,
     ):
         if not isinstance(law, Law):
             raise UsageError(
@@ -70,7 +78,9 @@ class ScalingModel:
         self.pool = dict(pool or {})
         self.noise = noise
         self.rung = rung
+        self.serial = serial
         self.priors = dict(priors or {})
+        self.group_sd = dict(group_sd or {})
 
     def spec(self, runs: Runs) -> Spec:
         """Settle pooling, priors and references for a table, after checking it.
@@ -84,7 +94,14 @@ class ScalingModel:
         if any(f.severity == "error" for f in findings):
             raise TableError(findings)
         return build_spec(
-            self.law, runs, pool=self.pool, noise=self.noise, rung=self.rung, priors=self.priors
+            self.law,
+            runs,
+            pool=self.pool,
+            noise=self.noise,
+            rung=self.rung,
+            serial=self.serial,
+            priors=self.priors,
+            group_sd=self.group_sd,
         )
 
     def prior_predictive(self, runs: Runs, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from .coordinates import Coordinates, Linearised, Point, Weights
 STARTS = 8
 ITERATIONS = 40
 MAX_STEP = 1.0
+LEGS, CLIMB = 4, 150  # of BFGS, and iterations of each
 
 
 class Start(NamedTuple):
@@ -49,7 +51,12 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
         jitter = 0.5 * jax.random.normal(key, coordinates.t0.shape)
         t0 = coordinates.t0 + jnp.where(coordinates.is_effect, 0.0, jitter)
         point = Point(coordinates.eta0, t0, jnp.zeros(coordinates.n_rungs))
-        state = (point, Weights(jnp.ones_like(data.response), jnp.ones(coordinates.n_rungs)))
+        # robust weights would trust the start, wherever it lies
+        weights = coordinates.weights(point)
+        even = weights._replace(
+            runs=jnp.ones_like(weights.runs), rungs=jnp.ones_like(weights.rungs)
+        )
+        state = (point, even)
         (point, weights), _ = jax.lax.scan(iterate, state, None, length=ITERATIONS)
         return coordinates.log_posterior(point), point, weights
 
@@ -57,11 +64,55 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
     best = jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
     point, weights = jax.tree.map(lambda a: a[best], (points, weights))
     tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
-    return Start(
+    start = Start(
         jnp.concatenate([point.eta, tail]),
         jnp.diag(jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])),
         coordinates.linearise(point.t, weights),
     )
+    # where the law has a say in the noise, the weights' fixed point is no mode
+    return start if structure.law.scatter is None else _climb(coordinates, start)
+
+
+def _climb(coordinates: Coordinates, start: Start) -> Start:
+    """Climb to the mode by BFGS, in coordinates that are linearised again on the way."""
+
+    def leg(start: Start, _: None) -> tuple[Start, None]:
+        x, inverse = _bfgs(lambda x: -coordinates.log_density(x, start.linearised), start)
+        point = coordinates.to_point(x, start.linearised)[0]
+        lin = coordinates.linearise(point.t, coordinates.weights(point))
+        return Start(coordinates.to_x(point, lin), jnp.linalg.cholesky(inverse), lin), None
+
+    return jax.lax.scan(leg, start, None, length=LEGS)[0]
+
+
+def _bfgs(
+    function: Callable[[Float[Array, " n"]], Float[Array, ""]], start: Start
+) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
+    """Minimum and inverse Hessian; one gradient an iteration, so that it compiles once."""
+    slope = jax.value_and_grad(function)
+
+    def climb(state: Any, _: None) -> tuple[Any, None]:
+        x, value, gradient, inverse, fraction = state
+        step = -inverse @ gradient
+        step = fraction * step / jnp.maximum(1.0, jnp.linalg.norm(step) / MAX_STEP)
+        there, steeper = slope(x + step)
+        lower = there < value + 1e-4 * gradient @ step  # false where it is not a number
+        turned = steeper - gradient
+        curved = lower & (step @ turned > 1e-10)
+        size = jnp.where(curved, step @ turned, 1.0)
+        left = jnp.eye(x.size) - jnp.outer(step, turned) / size
+        updated = left @ inverse @ left.T + jnp.outer(step, step) / size
+        moved = (x + step, there, steeper)
+        x, value, gradient = (
+            jnp.where(lower, new, old) for new, old in zip(moved, (x, value, gradient), strict=True)
+        )
+        inverse = jnp.where(curved, updated, inverse)
+        return (x, value, gradient, inverse, jnp.where(lower, 1.0, 0.4 * fraction)), None
+
+    x = start.centre
+    state = (x, *slope(x), start.factor @ start.factor.T, jnp.asarray(1.0))
+    (x, *_, inverse, _), _ = jax.lax.scan(climb, state, None, length=CLIMB)
+    return x, inverse
 
 
 def _backtrack(

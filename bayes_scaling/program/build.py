@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from bayes_scaling.errors import Finding, TableError, UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
+from .curves import histories, history_units, neighbours, usual_gap
 from .noise import noise_named
 from .structure import Data, Pooling, Structure
 
@@ -46,6 +48,20 @@ class Spec:
         Prior of each parameter on its unconstrained scale.
     scale : float
         Unit of the noise's prior.
+    serial : bool
+        Whether neighbouring rows of one run are correlated.
+    order : str
+        Input along which they follow each other.
+    lag : float
+        Their usual distance along it.
+    untuned : bool
+        Whether some runs lie above the law by a one-sided excess.
+    bound : float, optional
+        Responses at or above it are only known to be so.
+    schedules : dict of str to str
+        Learning-rate schedules by label, as texts.
+    group_sd : dict of str to float
+        Scales of priors of group sds, ``parameter_sd_column``, that differ from the law's.
     prior_text : dict of str to str
         The priors in words.
     """
@@ -60,6 +76,13 @@ class Spec:
     prior_loc: dict[str, float]
     prior_sd: dict[str, float]
     scale: float
+    serial: bool = False
+    order: str = ""
+    lag: float = 1.0
+    untuned: bool = False
+    bound: float | None = None
+    schedules: dict[str, str] = field(default_factory=dict)
+    group_sd: dict[str, float] = field(default_factory=dict)
     prior_text: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,6 +98,9 @@ class Spec:
             levels=tuple((c, len(self.labels[c])) for c in groups),
             rungs=len(self.labels.get("rung", ())),
             noise=noise_named(self.noise),
+            serial=self.serial,
+            untuned=self.untuned,
+            group_sds=tuple(self.group_sd.items()),
         )
 
 
@@ -85,7 +111,9 @@ def build_spec(
     pool: Pool | None = None,
     noise: str | None = None,
     rung: bool | None = None,
+    serial: bool | None = None,
     priors: Mapping[str, Prior] | None = None,
+    group_sd: Mapping[str, float | Mapping[str, float]] | None = None,
 ) -> Spec:
     """Settle pooling, priors, references and labels for a table of runs.
 
@@ -102,9 +130,15 @@ def build_spec(
         By default that of the law's response.
     rung : bool, optional
         Whether runs of one rung share a deviation; by default where at least
-        three rungs hold runs of several groups, or several seeds.
+        three rungs hold runs of several groups, several seeds, or several settings.
+    serial : bool, optional
+        Whether neighbouring rows of a run are correlated; by default where runs have
+        several rows.
     priors : mapping, optional
         Replaces priors of the law.
+    group_sd : mapping, optional
+        Parameter to the scale of its group sd's prior, or to a mapping from grouping
+        column to one; by default the law's.
 
     Raises
     ------
@@ -117,25 +151,36 @@ def build_spec(
     response = runs.frame["response"].to_numpy()
     if chosen.on_log and (response <= 0).any():
         raise TableError([_not_positive(runs)])
-    scale = ResponseScale.of(response)
+    scale = ResponseScale.of(response if runs.bound is None else response[response < runs.bound])
     prior = _priors(law, priors or {})
     resolved = {p: prior[p].resolve(scale, p) for p in law.parameters}
     inputs = {name: runs.frame[name].to_numpy() for name in law.inputs}
     _check_names(law, runs.groups)
     labels = {g: runs.levels(g) for g in runs.groups}
+    correlated = runs.curves if serial is None else serial
+    if correlated and "run" not in runs.frame:
+        raise UsageError("serial needs the column of the run: name it with run= (--run)")
     if _rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
+    pooling = _pooling(law, runs.groups, pool or {})
     return Spec(
         law=law.name,
-        pool=_pooling(law, runs.groups, pool or {}),
+        pool=pooling,
         noise=chosen.name,
         labels=labels,
-        references=references(law, inputs),
-        ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
+        references=references(law, inputs) | history_units(law, runs),
+        ranges={k: (float(np.nanmin(v)), float(np.nanmax(v))) for k, v in inputs.items()},
         response_scale=dict(scale._asdict()),
         prior_loc={p: loc for p, (loc, _) in resolved.items()},
         prior_sd={p: sd for p, (_, sd) in resolved.items()},
         scale=1.0 if chosen.on_log else scale.spread,
+        serial=correlated,
+        order=runs.order if correlated else "",
+        lag=usual_gap(runs) if correlated else 1.0,
+        untuned="untuned" in runs.frame,
+        bound=runs.bound,
+        schedules={k: v.text for k, v in runs.schedules.items()},
+        group_sd=_group_sds(pooling, group_sd or {}),
         prior_text={p: str(prior[p]) for p in law.parameters},
     )
 
@@ -149,9 +194,9 @@ def references(law: Law, inputs: Mapping[str, Float[np.ndarray, " runs"]]) -> di
         if isinstance(declared.reference, int | float):
             found[name] = float(declared.reference)
         elif declared.centring == "difference":
-            found[name] = float(values.mean())
+            found[name] = float(np.nanmean(values))
         elif name not in shared:
-            positive = values[values > 0]
+            positive = values[values > 0]  # a missing setting is not
             found[name] = float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
     return {k: found[shared.get(k, k)] for k in law.inputs}
 
@@ -163,13 +208,12 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     rungs = np.zeros(len(frame), dtype=np.int64)
     if "rung" in spec.labels:
         rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
+    previous, gap = neighbours(runs) if spec.serial else (None, None)
+    inputs: dict[str, Any] = {k: frame[k].to_numpy() for k in law.inputs}
+    if law.scheduled:
+        inputs["schedule"] = histories(spec, frame["schedule"], inputs["step"])
     return Data(
-        inputs={
-            k: jnp.asarray(v)
-            for k, v in law.centre(
-                {k: frame[k].to_numpy() for k in law.inputs}, spec.references
-            ).items()
-        },
+        inputs=jax.tree.map(jnp.asarray, law.centre(inputs, spec.references)),
         response=jnp.asarray(frame["response"].to_numpy()),
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
@@ -177,6 +221,11 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
         prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()},
         prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()},
         scale=jnp.asarray(spec.scale),
+        bound=None if spec.bound is None else jnp.asarray(spec.bound),
+        diverged=None if spec.bound is None else jnp.asarray(np.flatnonzero(runs.diverged)),
+        untuned=jnp.asarray(frame["untuned"].to_numpy()) if spec.untuned else None,
+        previous=None if previous is None else jnp.asarray(previous),
+        lag=None if gap is None else jnp.asarray(gap / spec.lag),
     )
 
 
@@ -184,22 +233,27 @@ def rung_labels(runs: Runs, law: Law) -> list[str]:
     """Label of each run's rung: its column, or its nominal inputs."""
     if "rung" in runs.frame:
         return [str(label) for label in runs.frame["rung"]]
-    columns = [runs.frame[name].to_numpy(dtype=float) for name in law.inputs]
+    columns = [runs.frame[name].to_numpy(dtype=float) for name in rung_inputs(law)]
     return [label_rung(law, row) for row in zip(*columns, strict=True)]
+
+
+def rung_inputs(law: Law) -> list[str]:
+    """Inputs that make a rung: settings are tuned at it."""
+    return [name for name in law.inputs if name not in law.settings]
 
 
 def label_rung(law: Law, values: Iterable[float]) -> str:
     """Label of the rung at nominal inputs: equal to three digits, or six of a date."""
     return ", ".join(
-        f"{name}={value:.{3 if declared.centring == 'ratio' else 6}g}"
-        for (name, declared), value in zip(law.inputs.items(), values, strict=True)
+        f"{name}={value:.{3 if law.inputs[name].centring == 'ratio' else 6}g}"
+        for name, value in zip(rung_inputs(law), values, strict=True)
     )
 
 
 def _check_names(law: Law, groups: tuple[str, ...]) -> None:
     """Grouping columns become dimensions beside the program's own names."""
-    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "excess", "rung_sd",
-           "chain", "draw", "sample", "point", "observed"}  # fmt: skip
+    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "excess", "rho",
+           "rung_sd", "chain", "draw", "sample", "point", "observed"}  # fmt: skip
     for name in groups:
         if name in own:
             raise UsageError(
@@ -216,7 +270,11 @@ def _codes(values: list[str], labels: list[str]) -> Float[np.ndarray, " runs"]:
 def _rung_wanted(runs: Runs, rung: bool | None, law: Law) -> bool:
     if rung is not None:
         return rung
+    if runs.curves:
+        return False
     frame = pd.DataFrame({"rung": rung_labels(runs, law)})
+    if law.settings:  # the runs of a sweep share what the law gets wrong at their scale
+        return bool((frame["rung"].value_counts() >= 2).sum() >= RUNGS_NEEDED)
     # replicates of one rung must not count as separate evidence about the law
     for column in (*runs.groups, *(["seed"] if "seed" in runs.frame else [])):
         members = runs.frame[column].groupby(frame["rung"]).nunique()
@@ -283,6 +341,29 @@ def _checked(
             f"it can be separate over one column only; make the other partial"
         )
     return dict(by_column)
+
+
+def _group_sds(
+    pooling: Mapping[str, Mapping[str, Pooling]],
+    given: Mapping[str, float | Mapping[str, float]],
+) -> dict[str, float]:
+    """Scales of group sds by the name of their site."""
+    found = {}
+    for parameter, scales in given.items():
+        partial = [c for c, how in pooling.get(parameter, {}).items() if how == "partial"]
+        by_column = scales if isinstance(scales, Mapping) else dict.fromkeys(partial, scales)
+        for column, scale in by_column.items():
+            if column not in partial or not partial:
+                raise UsageError(
+                    f"group_sd names {parameter} over '{column}', which is not pooled partially; "
+                    f"pool it with pool={{'{parameter}': 'partial'}} (--pool {parameter}=partial)"
+                )
+            if not 0 < float(scale) < float("inf"):
+                raise UsageError(f"group_sd of {parameter} is {scale}; it must be positive")
+            found[f"{parameter}_sd_{column}"] = float(scale)
+        if not partial:
+            raise UsageError(f"group_sd names {parameter}, which no column pools partially")
+    return found
 
 
 def _not_positive(runs: Runs) -> Finding:

@@ -17,6 +17,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jax.scipy.special import gammaln, log_ndtr, logsumexp
 from jaxtyping import Float
 from numpyro.distributions import constraints, transforms
 
@@ -100,16 +101,43 @@ class Noise:
         values: dict[str, Array],
     ) -> dist.Distribution:
         """Distribution of the loss itself, given centre and spread on the noise's scale."""
-        around: dist.Distribution
-        if self.side:
-            around = FrontierNoise(centre, spread, values["excess"], self.side)
-        elif self.robust:
-            around = dist.StudentT(values["nu"], centre, spread)
-        else:
-            around = dist.Normal(centre, spread)
+        return self.of_response(self.around(centre, spread, values))
+
+    def of_response(self, around: dist.Distribution) -> dist.Distribution:
+        """Carry a distribution on the noise's scale to the response."""
         if not self.on_log:
             return around
         return dist.TransformedDistribution(around, transforms.ExpTransform())
+
+    def around(
+        self,
+        centre: Float[Array, "*runs"],
+        spread: Float[Array, "*runs"],
+        values: dict[str, Array],
+    ) -> dist.Distribution:
+        """Distribution on the noise's scale."""
+        if self.side:
+            return FrontierNoise(centre, spread, values["excess"], self.side)
+        if self.robust:
+            return dist.StudentT(values["nu"], centre, spread)
+        return dist.Normal(centre, spread)
+
+    def log_survival(
+        self,
+        above: Float[Array, "*runs"],
+        spread: Float[Array, "*runs"],
+        values: dict[str, Array],
+    ) -> Float[Array, "*runs"]:
+        """Log probability of lying further than `above` over the centre, on the noise's scale."""
+        if self.side:
+            raise UsageError(
+                f"diverged runs cannot be told from the shortfall of noise {self.name}; "
+                f"use student-t or lognormal, or leave out the bound of diverged runs"
+            )
+        standardised = above / spread
+        if self.robust:
+            return student_t_log_survival(standardised, values["nu"])
+        return log_ndtr(-standardised)
 
     def draw(
         self,
@@ -145,6 +173,22 @@ class Noise:
             return jnp.ones_like(standardised)
         nu = values["nu"]
         return (nu + 1.0) / (nu + standardised**2)
+
+
+def student_t_log_survival(
+    t: Float[Array, "*runs"], nu: Float[Array, "*#runs"]
+) -> Float[Array, "*runs"]:
+    """Log of the chance that a Student-t variable exceeds `t`, differentiable in both.
+
+    With ``x = sqrt(nu) / tan(angle)`` it is an integral of ``sin(angle)**(nu - 1)`` from zero,
+    which JAX's incomplete beta function cannot differentiate in ``nu``.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    end = jnp.arctan2(jnp.sqrt(nu), t)
+    angles = 0.5 * end[..., None] * jnp.asarray(1.0 + nodes)
+    powers = (nu - 1.0)[..., None] * jnp.log(jnp.sin(angles))
+    area = logsumexp(powers, axis=-1, b=jnp.asarray(weights)) + jnp.log(0.5 * end)
+    return area + gammaln(0.5 * (nu + 1.0)) - gammaln(0.5 * nu) - 0.5 * jnp.log(jnp.pi)
 
 
 class FrontierNoise(dist.Distribution):

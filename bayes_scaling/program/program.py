@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from bayes_scaling.law.priors import LINKS
 
 from .noise import RUNG_SD
+from .observation import Observations, sample_noise
 from .structure import Data, Structure
 
 
@@ -44,7 +46,7 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
                 value = numpyro.sample(name, prior)
             free[name] = link.to_real(value)
         elif site.kind == "group_sd":
-            group_sd = structure.law.parameters[site.parameter].group_sd
+            group_sd = structure.group_sd(site.parameter, name)
             free[name] = numpyro.sample(name, dist.HalfNormal(group_sd))
         elif site.kind == "effect":
             column = site.dims[0]
@@ -53,9 +55,9 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
                 free[name] = numpyro.sample(name, effect)
 
     noise = structure.noise
-    values = noise.sample_parameters(data.scale)
+    values = sample_noise(structure, data)
     centre = predict(structure, data, free)
-    spread = noise.spread(values["sigma"], data.se, centre)
+    spread = spread_of(structure, data, free, values["sigma"], centre)
     if structure.rungs:
         rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * data.scale))
         with numpyro.plate("rung", structure.rungs):
@@ -63,7 +65,7 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
         centre = centre + rung_effect[data.rung]
     numpyro.sample(
         "response",
-        noise.distribution(centre, spread, values),
+        Observations(structure, data, centre, spread, values),
         obs=data.response if observed else None,
     )
 
@@ -78,6 +80,27 @@ def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Floa
     free : mapping of str to array
         Sites of kind "centre" and "effect", on the unconstrained scale.
     """
+    mean = structure.law.mean(data.inputs, _parameters(structure, data, free))
+    return structure.noise.to_scale(mean)
+
+
+def spread_of(
+    structure: Structure,
+    data: Data,
+    free: Mapping[str, Array],
+    sigma: Float[Array, ""],
+    centre: Float[Array, " runs"],
+) -> Float[Array, "#runs"]:
+    """Scale of the noise of each run: common, known, and what the law adds."""
+    spread = structure.noise.spread(sigma, data.se, centre)
+    if structure.law.scatter is None:
+        return spread
+    extra = structure.law.extra_spread(data.inputs, _parameters(structure, data, free))
+    return jnp.hypot(spread, extra)
+
+
+def _parameters(structure: Structure, data: Data, free: Mapping[str, Array]) -> dict[str, Array]:
+    """Parameters of each run on their natural scale."""
     values: dict[str, Array] = {}
     for p, parameter in structure.law.parameters.items():
         z = free[structure.centre_site(p)]
@@ -86,7 +109,7 @@ def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Floa
         for column in structure.columns_of(p, "partial"):
             z = z + free[f"{p}_effect_{column}"][data.levels[column]]
         values[p] = LINKS[parameter.prior.link].to_support(z)
-    return structure.noise.to_scale(structure.law.mean(data.inputs, values))
+    return values
 
 
 def draw_prior(structure: Structure, data: Data, key: Array, draws: int) -> dict[str, Array]:

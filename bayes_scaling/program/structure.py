@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from bayes_scaling.law import Law
 
@@ -55,6 +55,12 @@ class Structure:
     rungs : int
         Number of rungs with a shared effect; 0 leaves the effect out.
     noise : Noise
+    serial : bool
+        Whether neighbouring rows of one run are correlated.
+    untuned : bool
+        Whether some runs lie above the law by a one-sided excess.
+    group_sds : tuple
+        Scales of priors of group sds that differ from the law's: ``((site, scale), ...)``.
     """
 
     law: Law
@@ -62,6 +68,22 @@ class Structure:
     levels: tuple[tuple[str, int], ...]
     rungs: int
     noise: Noise
+    serial: bool = False
+    untuned: bool = False
+    group_sds: tuple[tuple[str, float], ...] = ()
+
+    def group_sd(self, parameter: str, site: str) -> float:
+        """Scale of the half-normal prior of a parameter's group sd, by the name of its site."""
+        return dict(self.group_sds).get(site, self.law.parameters[parameter].group_sd)
+
+    @property
+    def noise_parameters(self) -> tuple[str, ...]:
+        """Names of the scalars that the likelihood needs."""
+        return (
+            *self.noise.parameters,
+            *(("excess",) if self.untuned else ()),
+            *(("rho",) if self.serial else ()),
+        )
 
     def columns_of(self, parameter: str, pooling: Pooling) -> tuple[str, ...]:
         """Grouping columns over which a parameter is pooled in the given way."""
@@ -82,7 +104,7 @@ class Structure:
             for c in self.columns_of(p, "partial"):
                 found[f"{p}_sd_{c}"] = Site("group_sd", p)
                 found[f"{p}_effect_{c}"] = Site("effect", p, (c,), (sizes[c],))
-        found |= {name: Site("noise", "") for name in self.noise.parameters}
+        found |= {name: Site("noise", "") for name in self.noise_parameters}
         if self.rungs:
             found["rung_sd"] = Site("rung_sd", "")
             found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
@@ -95,7 +117,8 @@ class Data(NamedTuple):
     Attributes
     ----------
     inputs : dict of (runs,) arrays
-        Inputs relative to their references.
+        Inputs relative to their references; under ``"schedule"`` the `History` of each row,
+        where the law asks for it.
     response : (runs,) array
     levels : dict of (runs,) int arrays
         Level of each run in each grouping column.
@@ -107,9 +130,19 @@ class Data(NamedTuple):
     scale : scalar
         Unit of the noise's prior: one on the log scale, the spread of the response
         on the raw scale.
+    bound : scalar, or None
+        Responses at or above it are only known to be so: diverged runs.
+    diverged : (k,) int array, or None
+        Rows at or above the bound; None where the responses themselves say so.
+    untuned : (runs,) bool array, or None
+        Runs at settings worse than the law's best: above it by a one-sided excess.
+    previous : (runs,) int array, or None
+        Row before this one in the same run, -1 for the first.
+    lag : (runs,) array, or None
+        Distance to that row, in units of the usual one.
     """
 
-    inputs: dict[str, Float[Array, " runs"]]
+    inputs: dict[str, Any]
     response: Float[Array, " runs"]
     levels: dict[str, Int[Array, " runs"]]
     rung: Int[Array, " runs"]
@@ -117,3 +150,8 @@ class Data(NamedTuple):
     prior_loc: dict[str, Float[Array, ""]]
     prior_sd: dict[str, Float[Array, ""]]
     scale: Float[Array, ""]
+    bound: Float[Array, ""] | None = None
+    diverged: Int[Array, " k"] | None = None
+    untuned: Bool[Array, " runs"] | None = None
+    previous: Int[Array, " runs"] | None = None
+    lag: Float[Array, " runs"] | None = None

@@ -100,7 +100,7 @@ def _outside_domain(runs: Runs, name: str, declared: Input) -> Iterator[Finding]
 
 
 def _scales(runs: Runs, name: str, declared: Input) -> Iterator[Finding]:
-    values = np.unique(runs.frame[name].to_numpy())
+    values = np.unique(runs.frame[name].dropna().to_numpy())
     shown = " and ".join(f"{value:g}" for value in values[:2])
     if len(values) == 1:
         # an input that the law centres itself may well be the same in all runs
@@ -132,11 +132,12 @@ def _scales(runs: Runs, name: str, declared: Input) -> Iterator[Finding]:
 def _collinear(runs: Runs, inputs: Mapping[str, Input]) -> Iterator[Finding]:
     """Inputs that others determine: two in proportion, or one by several."""
     axes = {}
+    known = runs.frame[list(inputs)].dropna()
     for name, declared in inputs.items():
-        values = runs.frame[name].to_numpy()
+        values = known[name].to_numpy()
         axes[name] = np.log(values) if declared.on_log and (values > 0).all() else values
     called = {k: f"log {k}" if v.on_log else k for k, v in inputs.items()}
-    moving = [name for name in inputs if len(runs) and np.ptp(axes[name]) > 0]
+    moving = [name for name in inputs if len(known) and np.ptp(axes[name]) > 0]
     paired = set()
     for a, b in combinations(moving, 2):
         correlation = float(np.corrcoef(axes[a], axes[b])[0, 1])
@@ -149,10 +150,10 @@ def _collinear(runs: Runs, inputs: Mapping[str, Input]) -> Iterator[Finding]:
                 f"exponents cannot be told apart: add runs that change {a} at fixed {b}",
             )
     rest = [name for name in moving if name not in paired]
-    if len(rest) > 2 and len(runs) > 3 * len(rest):
+    if len(rest) > 2 and len(known) > 3 * len(rest):
         for name in rest:
             others = [axes[other] for other in rest if other != name]
-            design = np.column_stack([np.ones(len(runs)), *others])
+            design = np.column_stack([np.ones(len(known)), *others])
             left = axes[name] - design @ np.linalg.lstsq(design, axes[name], rcond=None)[0]
             explained = 1.0 - float(left.var() / axes[name].var())
             if explained > _COLLINEAR:
@@ -184,7 +185,7 @@ def find_doubts(runs: Runs) -> list[Finding]:
 
 def _repeats(runs: Runs) -> Iterator[Finding]:
     frame = runs.frame
-    place = [*runs.inputs, *runs.groups]
+    place = [*runs.inputs, *runs.groups, *(["run"] if runs.curves else [])]
     key = [*place, *(["seed"] if "seed" in frame else []), "response"]
     repeated = frame.duplicated(key)
     if repeated.any():
@@ -230,6 +231,10 @@ def _not_positive_response(runs: Runs) -> Iterator[Finding]:
 
 
 def _outlying_rows(runs: Runs) -> Iterator[Finding]:
+    if runs.curves:  # points of one curve are no runs of their own
+        return
+    # diverged runs and unknown settings are known already
+    runs = runs.select(~runs.diverged & runs.frame[list(runs.inputs)].notna().all(axis=1))
     response = runs.frame["response"].to_numpy()
     design = _design(runs)
     if len(runs) < _OUTLIER_ROWS or design is None:

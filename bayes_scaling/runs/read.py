@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayes_scaling.errors import Finding, TableError, UsageError
 
 from .check import find_doubts, listing, name_rows
+from .curves import attach_schedules
 from .numbers import parse_cells
 from .table import Runs, load_table
 
@@ -22,7 +23,8 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
 _MEANINGS = {"N": "are counts of model parameters", "D": "are counts of training tokens"}
-_RESERVED = {"response", "rung", "seed", "se", "run", "row"}
+_RESERVED = {"response", "rung", "seed", "se", "run", "row", "untuned", "rate", "schedule"}
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _BILLIONS = 1000.0  # no model has fewer parameters, and no run fewer tokens
 _FEWEST_ROWS = 3
 
@@ -33,11 +35,11 @@ class _Role:
 
     name: str
     column: str
-    kind: str  # input, response, se, group or label
+    kind: str  # input, response, se, rate, group, flag or label
 
     @property
     def numeric(self) -> bool:
-        return self.kind in ("input", "response", "se")
+        return self.kind in ("input", "response", "se", "rate")
 
     @property
     def option(self) -> str:
@@ -59,12 +61,17 @@ def read_runs(
     seed: str | None = None,
     se: str | None = None,
     run: str | None = None,
+    untuned: str | None = None,
+    rate: str | None = None,
+    schedule: str | None = None,
+    rate_warmup: int | None = None,
+    diverged_above: float | None = None,
     where: str | None = None,
     unit: str = "nat/token",
     counts_embeddings: bool | None = None,
     flops: str | None = None,
 ) -> Runs:
-    """Read a table of runs and check it.
+    """Read a table of runs, or of points of their curves, and check it.
 
     Parameters
     ----------
@@ -80,6 +87,22 @@ def read_runs(
     rung, seed, se, run : str, optional
         Columns of the rung of the ladder, the seed, the standard error of the
         response (in `unit`) and the run that a checkpoint belongs to.
+    untuned : str, optional
+        Column that says (1 or 0, true or false) which runs had settings worse than the
+        best: they lie above the law by a one-sided excess, and inputs that are settings
+        may be empty there.
+    rate : str, optional
+        Column of the learning rate at each step of a curve; needs `run` and an input
+        called ``step``. Between logged steps the rate is linear.
+    schedule : str, optional
+        Column of learning-rate schedules as texts, such as
+        ``"cosine:peak=3e-4,steps=24000,warmup=2160,final=3e-5"``.
+    rate_warmup : int, optional
+        Steps of linear warm-up of `rate`, where the log begins after it. Rows of a curve
+        up to the end of warm-up are left out.
+    diverged_above : float, optional
+        Runs whose response is empty, infinite or above this bound have diverged: they
+        say that it was at least the bound. Fix it before fitting.
     where : str, optional
         Condition on the columns that selects rows, as `DataFrame.query` takes it.
     unit : str
@@ -106,9 +129,12 @@ def read_runs(
     if not mapping:
         raise UsageError('no input is mapped; write inputs={"N": <column>} or --input N=<column>')
     others = {"response": response, "rung": rung, "seed": seed, "se": se, "run": run}
+    others |= {"untuned": untuned, "rate": rate, "schedule": schedule}
     roles = _roles(mapping, groups, others)
+    frame = _canonical(load_table(source), roles, where, diverged_above)
+    frame, schedules, left_out = attach_schedules(frame, tuple(mapping), rate_warmup)
     runs = Runs(
-        frame=_canonical(load_table(source), roles, where),
+        frame=frame,
         inputs=tuple(mapping),
         response=response,
         groups=groups,
@@ -116,9 +142,11 @@ def read_runs(
         counts_embeddings=counts_embeddings,
         flops=flops,
         columns={role.name: role.column for role in roles if role.kind != "group"},
+        bound=diverged_above,
+        schedules=schedules,
         source="DataFrame" if isinstance(source, pd.DataFrame) else str(source),
     )
-    return replace(runs, findings=tuple(find_doubts(runs)))
+    return replace(runs, findings=(*left_out, *find_doubts(runs)))
 
 
 def _roles(
@@ -128,11 +156,14 @@ def _roles(
     roles += [_Role(column, column, "group") for column in groups]
     for name, column in others.items():
         if column is not None:
-            roles.append(_Role(name, column, name if name in ("response", "se") else "label"))
+            kind = name if name in ("response", "se", "rate") else "label"
+            roles.append(_Role(name, column, "flag" if name == "untuned" else kind))
     return roles
 
 
-def _canonical(table: pd.DataFrame, roles: Sequence[_Role], where: str | None) -> pd.DataFrame:
+def _canonical(
+    table: pd.DataFrame, roles: Sequence[_Role], where: str | None, bound: float | None
+) -> pd.DataFrame:
     """Build the frame of `Runs`, or raise with every error found."""
     errors = [*_role_errors(roles), *_column_errors(table, roles)]
     table = table.loc[:, ~table.columns.duplicated()]
@@ -148,17 +179,24 @@ def _canonical(table: pd.DataFrame, roles: Sequence[_Role], where: str | None) -
         errors.append(_too_few(len(table), len(kept), where))
     rows = kept + 1
     canonical: dict[str, object] = {}
-    for role in roles:
+    settings_unknown = np.zeros(len(kept), dtype=bool)
+    for role in sorted(roles, key=lambda role: role.kind != "flag"):
         if role.column in parsed:
-            values, bad = parsed[role.column]
-            errors += _number_errors(
-                role, values[kept], bad[kept], table[role.column].iloc[kept], rows
-            )
-            canonical[role.name] = values[kept]
+            values, bad = parsed[role.column][0][kept], parsed[role.column][1][kept]
+            if role.kind == "response" and bound is not None:
+                values = np.where(~bad & ~(values < bound), bound, values)
+            cells = table[role.column].iloc[kept]
+            empty_allowed = settings_unknown & (role.kind == "input")
+            errors += _number_errors(role, values, bad, cells, rows, empty_allowed)
+            canonical[role.name] = values
         elif role.column in table:
             labels = _labels(table[role.column].iloc[kept])
             errors += _missing_labels(role, labels, rows)
             canonical[role.name] = pd.array(labels, dtype="str")
+            if role.kind == "flag":
+                errors += _flag_errors(role, labels, rows)
+                settings_unknown = np.array([_FLAGS.get(str(x).lower(), False) for x in labels])
+                canonical[role.name] = settings_unknown
     if errors:
         raise TableError(errors)
     return pd.DataFrame(canonical | {"row": rows})
@@ -246,7 +284,7 @@ def _too_few(before: int, after: int, where: str | None) -> Finding:
 
 
 def _number_errors(
-    role: _Role, values: Floats, bad: Mask, cells: pd.Series, rows: Rows
+    role: _Role, values: Floats, bad: Mask, cells: pd.Series, rows: Rows, empty_allowed: Mask
 ) -> Iterator[Finding]:
     name = role.column
     drop = f"drop those rows or map another column with {role.option}..."
@@ -263,7 +301,7 @@ def _number_errors(
     yield from found(
         "non-numeric", bad, "no number", f", such as {shown}: write 7e9 or 7B, or {drop}"
     )
-    missing = np.isnan(values) & ~bad
+    missing = np.isnan(values) & ~bad & ~empty_allowed
     yield from found("not-a-number", missing, "empty or NaN", f"{what}: {drop}")
     yield from found("infinite", np.isinf(values), "infinite", f"{what}: {drop}")
     finite = np.isfinite(values)
@@ -287,6 +325,17 @@ def _labels(cells: pd.Series) -> list[str | None]:
     blank = cells.isna().to_numpy()
     texts = [None if empty else str(c).strip() for c, empty in zip(cells, blank, strict=True)]
     return [text or None for text in texts]
+
+
+def _flag_errors(role: _Role, labels: Sequence[str | None], rows: Rows) -> Iterator[Finding]:
+    wrong = np.array([text is not None and text.lower() not in _FLAGS for text in labels])
+    if wrong.any():
+        shown = listing(sorted({f"'{text}'" for text, w in zip(labels, wrong, strict=True) if w}))
+        yield _error(
+            "not-a-flag",
+            f"column '{role.column}' ({role.name}) holds {shown} in {name_rows(rows[wrong])}; it "
+            "says which runs are: write 1 or 0, true or false",
+        )
 
 
 def _missing_labels(role: _Role, labels: Sequence[str | None], rows: Rows) -> Iterator[Finding]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_scaling.errors import Finding, TableError, UsageError
+
+from .schedule import Schedule
 
 # pandas' own list holds "None" too, which is a fair name for a recipe.
 _MISSING = ["", "nan", "NaN", "NA", "N/A", "null", "NULL"]
@@ -29,8 +31,10 @@ class Runs:
     frame : DataFrame
         One row a run. Columns: each input under the law's name (float64),
         ``response`` (float64), each grouping column under its own name (str),
-        optionally ``rung``, ``seed`` and ``run`` (str) and ``se`` (float64, positive),
-        and ``row`` (int): the number of the row in the source, 1 for the first.
+        optionally ``rung``, ``seed`` and ``run`` (str), ``se`` (float64, positive),
+        ``untuned`` (bool) and ``schedule`` (str, a key of `schedules`), and ``row`` (int):
+        the number of the row in the source, 1 for the first. Rows of one run are
+        neighbours, in their order.
     inputs : tuple of str
         Names of the inputs.
     response : str
@@ -45,6 +49,10 @@ class Runs:
         How FLOPs are counted, where the user says so.
     columns : mapping of str to str
         Column of the source for each input, ``response``, ``rung``, ``seed``, ``se``, ``run``.
+    bound : float, optional
+        Responses at this value are only known to be at or above it: diverged runs.
+    schedules : mapping of str to Schedule
+        Learning-rate schedules by label.
     findings : tuple of Finding
         Warnings and infos of reading; `select` keeps them.
     source : str
@@ -61,6 +69,8 @@ class Runs:
     counts_embeddings: bool | None = None
     flops: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    bound: float | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     source: str = ""
     sha256: str = ""
@@ -68,14 +78,32 @@ class Runs:
     def __post_init__(self) -> None:
         """Freeze the mapping and hash the contents."""
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        object.__setattr__(self, "schedules", MappingProxyType(dict(self.schedules)))
         if not self.sha256:
             # Floats are written with the fewest digits that read back exactly.
             text = self.frame.to_csv(index=False, lineterminator="\n")
+            text += "".join(f"{k}: {v.text}\n" for k, v in self.schedules.items())
             object.__setattr__(self, "sha256", hashlib.sha256(text.encode()).hexdigest())
 
     def __len__(self) -> int:
         """Return the number of runs."""
         return len(self.frame)
+
+    @property
+    def curves(self) -> bool:
+        """Whether rows are points of curves: some run has three or more."""
+        return "run" in self.frame and bool((self.frame["run"].value_counts() >= 3).any())
+
+    @property
+    def order(self) -> str:
+        """Input along which the rows of one run follow each other."""
+        return order_of(self.frame, self.inputs)
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Which responses are only known to be at or above the bound."""
+        response = self.frame["response"].to_numpy()
+        return np.zeros(len(self), bool) if self.bound is None else response >= self.bound
 
     def select(self, mask: ArrayLike) -> Runs:
         """Return the runs where `mask` is true.
@@ -108,10 +136,11 @@ class Runs:
         Returns
         -------
         DataFrame
-            Inputs, grouping columns, ``rung`` and ``se`` where there are any, and the
-            response as ``observed``.
+            Inputs, grouping columns, ``rung`` and ``se`` where there are any (of curves
+            ``run`` and ``schedule``, too), and the response as ``observed``.
         """
-        named = [*self.inputs, *self.groups, *(c for c in ("rung", "se") if c in self.frame)]
+        kept = ("rung", "se", "run", "schedule") if self.curves else ("rung", "se")
+        named = [*self.inputs, *self.groups, *(c for c in kept if c in self.frame)]
         return self.frame[named].assign(observed=self.frame["response"])
 
     def levels(self, group: str) -> list[str]:
@@ -129,6 +158,14 @@ class Runs:
                 f"read it with group='{group}' (--group {group})"
             )
         return sorted(self.frame[group].unique().tolist())
+
+
+def order_of(frame: pd.DataFrame, inputs: Sequence[str]) -> str:
+    """Input along which rows of one run follow each other: ``step``, or one that changes."""
+    if "step" in inputs:
+        return "step"
+    moving = (k for k in inputs if (frame.groupby("run")[k].nunique() > 1).any())
+    return next(moving, inputs[0])
 
 
 def load_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:

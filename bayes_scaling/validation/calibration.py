@@ -103,6 +103,7 @@ def rank_truths(
     say = report or (lambda _: None)
     truths = draw_prior(structure, data, jax.random.key(seed), replicates)
     responses = truths.pop("response")
+    data = data._replace(diverged=None)  # each simulated table has others
     keys = jax.random.split(jax.random.key(seed + 1), replicates)
     flat = _flatten(truths, 1)
     found, redone = [], 0

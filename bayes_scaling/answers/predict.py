@@ -1,0 +1,151 @@
+"""Draws of the law's mean at points, and of what one more run adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jax import Array
+from jaxtyping import Float
+
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.program.build import label_rung, rung_inputs
+from bayes_scaling.program.curves import histories
+from bayes_scaling.program.noise import RUNG_NU
+
+Draws = Mapping[str, Float[Array, "sample #point"]]
+
+
+def flat_draws(fit: Fit, name: str) -> np.ndarray:
+    """Draws of a posterior variable with chains and draws in one leading axis."""
+    array = fit.posterior[name].to_numpy()
+    return array.reshape(-1, *array.shape[2:])
+
+
+def draw_centre(
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "sample point"], Draws]:
+    """The law's mean at the points on the noise's scale, draw by draw, and its parameters."""
+    values = parameter_draws(fit, table, rng)
+    scaled = np.asarray(fit.structure.noise.to_scale(mean_draws(fit, table, values)))
+    return np.broadcast_to(scaled, (scaled.shape[0], len(table))), values
+
+
+def mean_draws(fit: Fit, table: pd.DataFrame, values: Draws) -> Float[Array, "sample point"]:
+    """Mean response at points, for draws of the parameters as `parameter_draws` gives them."""
+    law, inputs = fit.law, centred_inputs(fit, table)
+    if not law.scheduled:
+        return law.mean(inputs, values)
+    # a schedule's knots at every point and draw at once would fill the memory
+    return jax.lax.map(lambda own: law.mean(inputs, own), dict(values), batch_size=50)
+
+
+def centred_inputs(fit: Fit, table: pd.DataFrame) -> dict[str, Any]:
+    """Inputs of points as the law's function takes them."""
+    inputs: dict[str, Any] = {k: table[k].to_numpy() for k in fit.law.inputs}
+    if fit.law.scheduled:
+        inputs["schedule"] = histories(fit.spec, table["schedule"], inputs["step"])
+    return jax.tree.map(jnp.asarray, fit.law.centre(inputs, fit.spec.references))
+
+
+def parameter_draws(fit: Fit, table: pd.DataFrame, rng: np.random.Generator) -> Draws:
+    """Draws of the law's parameters for the group of each point; a new group where it has none."""
+    law, structure = fit.law, fit.structure
+    values = {}
+    for p, parameter in law.parameters.items():
+        link = LINKS[parameter.prior.link]
+        z = np.asarray(link.to_real(jnp.asarray(flat_draws(fit, structure.centre_site(p)))))
+        own = structure.columns_of(p, "separate")
+        if own:
+            prior = rng.normal(fit.spec.prior_loc[p], fit.spec.prior_sd[p], len(z))
+            z = _by_label(z, prior, _codes(fit, own[0], table))
+        else:
+            z = z[:, None]
+        for c in structure.columns_of(p, "partial"):
+            new = rng.normal(size=len(z)) * flat_draws(fit, f"{p}_sd_{c}")
+            z = z + _by_label(flat_draws(fit, f"{p}_effect_{c}"), new, _codes(fit, c, table))
+        values[p] = link.to_support(jnp.asarray(z))
+    return values
+
+
+def _by_label(
+    fitted: Float[np.ndarray, "sample level"],
+    new: Float[np.ndarray, " sample"],
+    codes: np.ndarray,
+) -> Float[np.ndarray, "sample point"]:
+    """Columns of `fitted` by code, and `new` where the code is -1."""
+    return np.concatenate([fitted, new[:, None]], axis=1)[:, codes]
+
+
+def _codes(fit: Fit, group: str, table: pd.DataFrame) -> np.ndarray:
+    position = {label: i for i, label in enumerate(fit.spec.labels[group])}
+    return np.array([position.get(v, -1) for v in table[group]])
+
+
+def draw_deviations(
+    fit: Fit,
+    table: pd.DataFrame,
+    centre: Float[np.ndarray, "sample point"],
+    parameters: Draws,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "sample point"]:
+    """What one more run adds to the mean: its rung's effect and noise."""
+    noise = fit.structure.noise
+    values = {name: flat_draws(fit, name)[:, None] for name in noise.parameters}
+    se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
+    scale = noise.spread(jnp.asarray(values["sigma"]), se, jnp.asarray(centre))
+    extra = fit.law.extra_spread(centred_inputs(fit, table), parameters)
+    scale = scale if extra is None else jnp.hypot(scale, extra)
+    spread = np.broadcast_to(np.asarray(scale), centre.shape)
+    if fit.structure.serial and "run" in table:
+        total = spread * _serial(fit, table, noise.draw(rng, np.ones_like(centre), values))
+    else:
+        total = noise.draw(rng, spread, values)
+    if fit.structure.rungs:
+        rungs = _rungs(fit, table)
+        effect, sd = flat_draws(fit, "rung_effect"), flat_draws(fit, "rung_sd")
+        position = {label: i for i, label in enumerate(fit.spec.labels["rung"])}
+        for label in dict.fromkeys(rungs):
+            shared = (
+                effect[:, position[label]]
+                if label in position
+                else _new_rung(fit, rng, len(sd)) * sd
+            )
+            total[:, np.array([r == label for r in rungs])] += shared[:, None]
+    return total
+
+
+def _serial(
+    fit: Fit, table: pd.DataFrame, innovations: Float[np.ndarray, "sample point"]
+) -> Float[np.ndarray, "sample point"]:
+    """Tie the deviations of points of one run to each other, in their order."""
+    rho = flat_draws(fit, "rho")
+    place = table[fit.spec.order].to_numpy()
+    total = innovations.copy()
+    for _, rows in table.groupby("run"):
+        order = rows.index[np.argsort(place[rows.index], kind="stable")]
+        for before, i in pairwise(order):
+            tie = rho ** ((place[i] - place[before]) / fit.spec.lag)
+            total[:, i] = tie * total[:, before] + np.sqrt(1.0 - tie**2) * innovations[:, i]
+    return total
+
+
+def _new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarray, " sample"]:
+    """Draw the standardised effect of a rung that was not fitted."""
+    if fit.structure.noise.robust:
+        return rng.standard_t(RUNG_NU, size=draws)
+    return rng.normal(size=draws)
+
+
+def _rungs(fit: Fit, table: pd.DataFrame) -> list[str]:
+    """Label of each point's rung: its column where given, otherwise its inputs."""
+    nominal = [label_rung(fit.law, row) for row in table[rung_inputs(fit.law)].to_numpy()]
+    if "rung" not in table:
+        return nominal
+    return [str(r) if pd.notna(r) else n for r, n in zip(table["rung"], nominal, strict=True)]

@@ -1,0 +1,125 @@
+"""The likelihood of all rows together: noise, diverged and untuned runs, serial correlation."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+from jaxtyping import Float
+from numpyro.distributions import constraints
+
+from .noise import EXCESS_MEDIAN, EXCESS_SD, FrontierNoise
+from .structure import Data, Structure
+
+RHO_MEDIAN_LOGIT, RHO_SD = 0.0, 1.5  # correlation of neighbouring rows of a run
+
+
+def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
+    """Sample the scalars of the likelihood inside a NumPyro program."""
+    values = structure.noise.sample_parameters(data.scale)
+    if structure.untuned:
+        shortfall = dist.LogNormal(jnp.log(EXCESS_MEDIAN * data.scale), EXCESS_SD)
+        values["excess"] = numpyro.sample("excess", shortfall)
+    if structure.serial:
+        unit = dist.transforms.SigmoidTransform()
+        normal = dist.Normal(RHO_MEDIAN_LOGIT, RHO_SD)
+        values["rho"] = numpyro.sample("rho", dist.TransformedDistribution(normal, unit))
+    return values
+
+
+def correlation(data: Data, rho: Float[Array, ""]) -> Float[Array, " runs"]:
+    """Correlation of each row with the one before it in its run; zero for the first."""
+    assert data.previous is not None
+    assert data.lag is not None
+    return jnp.where(data.previous >= 0, jnp.exp(data.lag * jnp.log(rho)), 0.0)
+
+
+class Observations(dist.Distribution):
+    """Responses of all rows, on their natural scale.
+
+    Rows of one run are an autoregressive process of order one around their centres;
+    `log_prob` gives each row's density given the row before it.
+
+    Parameters
+    ----------
+    structure : Structure
+    data : Data
+    centre, spread : (runs,) arrays
+        On the scale of the noise; `spread` is that of a row by itself.
+    values : dict of scalars
+        As `sample_noise` gives them.
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    support = constraints.real
+
+    def __init__(
+        self,
+        structure: Structure,
+        data: Data,
+        centre: Float[Array, " runs"],
+        spread: Float[Array, " runs"],
+        values: dict[str, Array],
+    ):
+        self.structure, self.data, self.values = structure, data, values
+        self.centre, self.spread = centre, jnp.broadcast_to(spread, centre.shape)
+        self.tie = correlation(data, values["rho"]) if structure.serial else None
+        super().__init__(batch_shape=centre.shape)
+
+    def log_prob(self, value: Float[Array, " runs"]) -> Float[Array, " runs"]:
+        """Log density of each row given the row before it; of being above the bound beyond it."""
+        noise, bound = self.structure.noise, self.data.bound
+        seen = value if bound is None else jnp.minimum(value, bound)
+        centre, spread = self.centre, self.spread
+        if self.tie is not None:
+            off = (noise.to_scale(seen) - centre) / spread  # in sds: the spread may change
+            centre = centre + self.tie * spread * off[self.data.previous]
+            spread = spread * jnp.sqrt(1.0 - self.tie**2)
+        found = noise.distribution(centre, spread, self.values).log_prob(seen)
+        if self.data.untuned is not None:
+            above = noise.of_response(FrontierNoise(centre, spread, self.values["excess"], 1))
+            found = jnp.where(self.data.untuned, above.log_prob(seen), found)
+        if bound is None:
+            return found
+        above, gone = noise.to_scale(bound) - centre, self.data.diverged
+        if gone is None:
+            beyond = noise.log_survival(above, spread, self.values)
+            return jnp.where(value >= bound, beyond, found)
+        # the chance costs far more than the density, and few runs need it
+        return found.at[gone].set(noise.log_survival(above[gone], spread[gone], self.values))
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Float[Array, "*n runs"]:
+        """Draw responses; diverged runs are those that come out above the bound."""
+        if sample_shape:
+            keys = jax.random.split(key, sample_shape)
+            return jax.vmap(self.sample)(keys)
+        noise = self.structure.noise
+        key_noise, key_excess = jax.random.split(key)
+        zero, one = jnp.zeros_like(self.centre), jnp.ones_like(self.centre)
+        if self.tie is not None and self.data.previous is not None:
+            fresh = noise.around(zero, one, self.values).sample(key_noise)
+            fresh = fresh * jnp.sqrt(1.0 - self.tie**2)
+            off = self.spread * _accumulate(fresh, self.tie, self.data.previous)
+        else:
+            off = noise.around(zero, self.spread, self.values).sample(key_noise)
+        if self.data.untuned is not None:
+            above = jnp.abs(self.values["excess"] * jax.random.normal(key_excess, zero.shape))
+            off = off + jnp.where(self.data.untuned, above, 0.0)
+        return noise.from_scale(self.centre + off)
+
+
+def _accumulate(
+    innovations: Float[Array, " runs"], tie: Float[Array, " runs"], previous: Array
+) -> Float[Array, " runs"]:
+    """Deviations of rows from their innovations; a row comes after the one before it."""
+
+    def step(so_far: Array, row: tuple[Array, ...]) -> tuple[Array, None]:
+        i, innovation, strength, before = row
+        return so_far.at[i].set(innovation + strength * so_far[before]), None
+
+    rows = (jnp.arange(len(innovations)), innovations, tie, previous)
+    return jax.lax.scan(step, jnp.zeros_like(innovations), rows)[0]
