@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from . import models as models
     from .answers.forecast import Forecast as Forecast
     from .answers.forecast import forecast as forecast
+    from .answers.schedules import ScheduleComparison as ScheduleComparison
+    from .answers.schedules import compare_schedules as compare_schedules
+    from .answers.track import Tracking as Tracking
+    from .answers.track import track as track
+    from .answers.tune import Tuning as Tuning
+    from .answers.tune import tune as tune
     from .display.plot import plot as plot
     from .law import LogitNormal as LogitNormal
     from .law import LogNormal as LogNormal
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from .runs import check_runs as check_runs
     from .runs import datasets as datasets
     from .runs import read_runs as read_runs
+    from .runs import schedule as schedules
     from .validation.calibration import calibrate as calibrate
 
 _HOMES = {
@@ -35,13 +42,19 @@ _HOMES = {
     "Normal": "law",
     "Runs": "runs",
     "ScalingModel": "posterior.model",
+    "ScheduleComparison": "answers.schedules",
+    "Tracking": "answers.track",
+    "Tuning": "answers.tune",
     "calibrate": "validation.calibration",
     "check_runs": "runs",
+    "compare_schedules": "answers.schedules",
     "forecast": "answers.forecast",
     "plot": "display.plot",
     "read_runs": "runs",
+    "track": "answers.track",
+    "tune": "answers.tune",
 }
-_MODULES = {"models": "models", "datasets": "runs.datasets"}
+_MODULES = {"models": "models", "datasets": "runs.datasets", "schedules": "runs.schedule"}
 
 __all__ = [
     "Fit",
@@ -51,8 +64,12 @@ __all__ = [
     "Normal",
     "Runs",
     "ScalingModel",
+    "ScheduleComparison",
+    "Tracking",
+    "Tuning",
     "calibrate",
     "check_runs",
+    "compare_schedules",
     "datasets",
     "find_law",
     "forecast",
@@ -60,6 +77,9 @@ __all__ = [
     "models",
     "plot",
     "read_runs",
+    "schedules",
+    "track",
+    "tune",
 ]
 
 

@@ -5,18 +5,19 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, History, LogNormal, Loss, Parameter, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible
+from bayes_scaling.law import Curve, Derived, History, LogNormal, Parameter, law
+from bayes_scaling.law.common import FLOOR, Delay, Level, Reducible, late_start
 from bayes_scaling.law.terms import power
 
 
 @law(
-    response=Loss("nat/token"),
+    response=Curve("nat/token"),
     citation="tissue2024",
     references=("hu2024",),
     family="T",
     tried_on=("multi_power_law", "ladder"),
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
+    scatter=late_start,
     derived=(
         FLOOR,
         Derived(
@@ -49,7 +50,7 @@ def annealing(
     gain: Annotated[
         Array,
         Parameter(
-            LogNormal(0.03, 1.0),
+            LogNormal(0.04, 0.7),
             "share of the level that a fall of the rate by its peak removes in the end",
             varies=True,
         ),
@@ -58,6 +59,7 @@ def annealing(
         Array,
         Parameter(LogNormal(0.05, 1.0), "steps until it has done so, over the reference step"),
     ],
+    delay: Delay,
 ) -> Array:
     r"""$L = E + A S_1^{-\alpha} - C S_2$
 

@@ -5,17 +5,18 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, History, LogNormal, Loss, Parameter, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible
+from bayes_scaling.law import Curve, Derived, History, LogNormal, Parameter, law
+from bayes_scaling.law.common import FLOOR, Delay, Level, Reducible, late_start
 from bayes_scaling.law.terms import power
 
 
 @law(
-    response=Loss("nat/token"),
+    response=Curve("nat/token"),
     citation="luo2025",
     family="T",
     tried_on=("multi_power_law", "ladder"),
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
+    scatter=late_start,
     derived=(
         FLOOR,
         Derived(
@@ -49,17 +50,18 @@ def multi_power(
     gain: Annotated[
         Array,
         Parameter(
-            LogNormal(0.03, 1.0),
+            LogNormal(0.04, 0.7),
             "share of the level that a fall of the rate by its peak removes in the end",
             varies=True,
         ),
     ],
     memory: Annotated[
         Array,
-        Parameter(LogNormal(0.003, 1.5), "steps at which it begins to, over the reference step"),
+        Parameter(LogNormal(0.002, 1.0), "steps at which it begins to, over the reference step"),
     ],
-    beta: Annotated[Array, Parameter(LogNormal(0.5, 0.5), "exponent of the loss drop")],
-    gamma: Annotated[Array, Parameter(LogNormal(0.5, 0.5), "exponent of the rate in its pace")],
+    beta: Annotated[Array, Parameter(LogNormal(0.6, 0.3), "exponent of the loss drop")],
+    gamma: Annotated[Array, Parameter(LogNormal(0.6, 0.3), "exponent of the rate in its pace")],
+    delay: Delay,
 ) -> Array:
     r"""$L = E + A S^{-\alpha} - B \sum_k (\eta_{k-1} - \eta_k)\, G(\eta_k^{-\gamma} S_k)$
 

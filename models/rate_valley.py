@@ -5,8 +5,20 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, Variant, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, Variant, law
+from bayes_scaling.law.common import (
+    FLOOR,
+    BestRate,
+    Level,
+    Overshoot,
+    RateCost,
+    RateD,
+    RateN,
+    Reducible,
+    ShareN,
+    Unrest,
+    slopes,
+)
 from bayes_scaling.law.terms import (
     above_floor,
     below_bound,
@@ -59,32 +71,19 @@ def penalty(x, p):
 def rate_valley(
     N: Annotated[Array, Input("model parameters without embeddings", "parameter")],
     D: Annotated[Array, Input("training tokens", "token")],
-    lr: Annotated[Array, Input("peak learning rate", "", setting=True)],
+    lr: Annotated[Array, Input("peak learning rate", "1", setting=True)],
     *,
     level: Level,
     reducible: Reducible,
     share_N: ShareN,
     alpha: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of N", varies=True)],
     beta: Annotated[Array, Parameter(LogNormal(0.3, 0.5), "exponent of D", varies=True)],
-    rate: Annotated[
-        Array,
-        Parameter(LogNormal(1.0, 1.0), "best rate at the reference, over the mean", varies=True),
-    ],
-    rate_N: Annotated[Array, Parameter(Normal(-0.3, 0.5), "exponent of N in the best rate")],
-    rate_D: Annotated[Array, Parameter(Normal(0.0, 0.5), "exponent of D in the best rate")],
-    rate_cost: Annotated[
-        Array,
-        Parameter(
-            LogNormal(0.005, 1.0), "relative loss of half or twice the best rate", varies=True
-        ),
-    ],
-    overshoot: Annotated[
-        Array,
-        Parameter(LogNormal(1.0, 0.5), "growth of the wall at high rates, an e-fold of the rate"),
-    ],
-    unrest: Annotated[
-        Array, Parameter(LogNormal(0.1, 1.0), "noise that comes with the penalty, a share of it")
-    ],
+    rate: BestRate,
+    rate_N: RateN,
+    rate_D: RateD,
+    rate_cost: RateCost,
+    overshoot: Overshoot,
+    unrest: Unrest,
 ) -> Array:
     r"""$L = (E + A N^{-\alpha} + B D^{-\beta})\, e^{P}$, with P zero at $\eta^* = c\,N^{a} D^{b}$
 

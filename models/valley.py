@@ -16,7 +16,19 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import (
+    FLOOR,
+    BestRate,
+    Level,
+    Overshoot,
+    RateCost,
+    RateD,
+    RateN,
+    Reducible,
+    ShareN,
+    Unrest,
+    slopes,
+)
 from bayes_scaling.law.terms import (
     above_floor,
     coupled,
@@ -25,6 +37,18 @@ from bayes_scaling.law.terms import (
     second_order,
     skew_valley,
 )
+
+BestBatch = Annotated[
+    Array,
+    Parameter(LogNormal(1.0, 0.7), "best batch at the reference, over the mean", varies=True),
+]
+
+BatchCost = Annotated[
+    Array,
+    Parameter(
+        LogNormal(0.003, 1.0), "the same of the batch size, with the rate that is best for it"
+    ),
+]
 
 
 def penalty(x, p):
@@ -104,7 +128,7 @@ def published(name, exponents):
 def valley(
     N: Annotated[Array, Input("model parameters without embeddings", "parameter")],
     D: Annotated[Array, Input("training tokens", "token")],
-    lr: Annotated[Array, Input("peak learning rate", "", setting=True)],
+    lr: Annotated[Array, Input("peak learning rate", "1", setting=True)],
     B: Annotated[Array, Input("tokens of a batch", "token", setting=True)],
     *,
     level: Level,
@@ -116,53 +140,34 @@ def valley(
         Array,
         Parameter(LogNormal(0.7, 0.5), "exponent of the bracket of N and D: 1 for a plain sum"),
     ],
-    rate: Annotated[
-        Array,
-        Parameter(LogNormal(1.0, 1.0), "best rate at the reference, over the mean", varies=True),
-    ],
-    rate_N: Annotated[Array, Parameter(Normal(-0.3, 0.5), "exponent of N in the best rate")],
-    rate_D: Annotated[Array, Parameter(Normal(0.0, 0.5), "exponent of D in the best rate")],
-    batch: Annotated[
-        Array,
-        Parameter(LogNormal(1.0, 1.0), "best batch at the reference, over the mean", varies=True),
-    ],
-    batch_N: Annotated[Array, Parameter(Normal(0.0, 0.3), "exponent of N in the best batch")],
-    batch_D: Annotated[Array, Parameter(Normal(0.4, 0.4), "exponent of D in the best batch")],
+    rate: BestRate,
+    rate_N: RateN,
+    rate_D: RateD,
+    batch: BestBatch,
+    batch_N: Annotated[Array, Parameter(Normal(0.0, 0.2), "exponent of N in the best batch")],
+    batch_D: Annotated[Array, Parameter(Normal(0.4, 0.25), "exponent of D in the best batch")],
     coupling: Annotated[
         Array,
-        Parameter(Normal(0.6, 0.4), "exponent of the batch size in the rate that is best for it"),
+        Parameter(Normal(0.6, 0.3), "exponent of the batch size in the rate that is best for it"),
     ],
-    rate_cost: Annotated[
-        Array,
-        Parameter(LogNormal(0.005, 1.0), "relative loss of half or twice the best rate"),
-    ],
-    batch_cost: Annotated[
-        Array,
-        Parameter(
-            LogNormal(0.003, 1.0), "the same of the batch size, with the rate that is best for it"
-        ),
-    ],
-    cost_N: Annotated[Array, Parameter(Normal(0.0, 0.3), "exponent of N in both")],
-    cost_D: Annotated[Array, Parameter(Normal(0.0, 0.3), "exponent of D in both")],
+    rate_cost: RateCost,
+    batch_cost: BatchCost,
+    cost_N: Annotated[Array, Parameter(Normal(0.0, 0.15), "exponent of N in both")],
+    cost_D: Annotated[Array, Parameter(Normal(0.0, 0.15), "exponent of D in both")],
     turn: Annotated[
         Array,
         Parameter(
             LogitNormal(0.4, 0.7), "direction of the two walls, from the rate's to the batch's"
         ),
     ],
-    overshoot: Annotated[
-        Array,
-        Parameter(LogNormal(1.0, 0.5), "growth of the wall at high rates, an e-fold of the rate"),
-    ],
+    overshoot: Overshoot,
     small_batch: Annotated[
         Array,
         Parameter(
-            LogNormal(0.5, 0.5), "growth of the wall at high rates in small batches, likewise"
+            LogNormal(0.5, 0.4), "growth of the wall at high rates in small batches, likewise"
         ),
     ],
-    unrest: Annotated[
-        Array, Parameter(LogNormal(0.1, 1.0), "noise that comes with the penalty, a share of it")
-    ],
+    unrest: Unrest,
 ) -> Array:
     r"""$L = L^*(N, D)\, e^{P}$, with P zero at $\eta^* = c\,N^{a} D^{b}$, $B^* = d\,N^{e} D^{f}$
 

@@ -61,7 +61,8 @@ class Case:
     unidentified : mapping of str to str
         Parameters that even the simulated design leaves at their prior, and why.
     design : callable, optional
-        Table of inputs to simulate at; by default spread evenly over the domain.
+        Table of inputs to simulate at; by default spread evenly over the domain. That of a
+        law of schedules has the columns ``run``, ``schedule`` and ``step``.
     sigma : float
         Noise of the simulated runs, in units of the noise's scale.
     """
@@ -104,12 +105,13 @@ def spread(case: Case) -> pd.DataFrame:
 
 def mean(law: Law, values: Mapping[str, Any], **inputs: Any) -> np.ndarray:
     """Mean of a law at inputs as its function takes them (relative to references)."""
-    return np.asarray(law.mean({k: np.asarray(v, float) for k, v in inputs.items()}, values))
+    given = {k: v if k == "schedule" else np.asarray(v, float) for k, v in inputs.items()}
+    return np.asarray(law.mean(given, values))
 
 
 def derived(law: Law, values: Mapping[str, Any], **references: float) -> Values:
     """Derived quantities; references are one where they are not given."""
-    points = dict.fromkeys(law.inputs, 1.0) | references
+    points = dict.fromkeys(law.reference_names, 1.0) | references
     return {k: float(v) for k, v in law.derive(points, values).items()}
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import cases_classic
 import cases_losses
 import cases_mixtures
+import cases_optima
 import cases_precision
 import cases_products
 import cases_regimes
 import cases_resources
 import cases_single
 import cases_sizes
+import cases_trajectories
 from casekit import Case, Check
 
 CASES: tuple[Case, ...] = (
@@ -26,6 +28,8 @@ CASES: tuple[Case, ...] = (
     *cases_resources.ROWS,
     *cases_sizes.ROWS,
     *cases_regimes.ROWS,
+    *cases_optima.ROWS,
+    *cases_trajectories.ROWS,
 )
 
 __all__ = ["CASES", "Case", "Check"]

@@ -16,8 +16,11 @@ from bayes_scaling.law.priors import LINKS
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, Settings
 from bayes_scaling.posterior.fit import Record, as_dataset
+from bayes_scaling.posterior.model import derived_draws
 from bayes_scaling.program import Spec, Structure
-from bayes_scaling.program.build import label_rung, references
+from bayes_scaling.program.build import label_rung, references, rung_inputs
+from bayes_scaling.program.curves import histories
+from bayes_scaling.runs.schedule import Schedule
 
 SIZES = (1e8, 4e8, 16e8)
 TOKENS = (2e9, 8e9, 32e9)
@@ -26,6 +29,7 @@ TRUTH = {"level": 2.9, "reducible": 0.4, "share_N": 0.55, "alpha": 0.34, "beta":
 PRIOR_SD = {"level": 0.5, "reducible": 1.0, "share_N": 1.0, "alpha": 0.5, "beta": 0.5}
 SD = 0.02  # of the draws of every parameter, on its unconstrained scale
 SIGMA, NU, GROUP_SD, RUNG_SD, EXCESS = 0.01, 8.0, 0.1, 0.02, 0.1
+RHO = 0.8  # of neighbouring rows of a run
 
 
 def curve(
@@ -78,32 +82,52 @@ def fake_fit_of(
     prior_sd: Mapping[str, float] | None = None,
     noise: str | None = None,
     rungs: bool = False,
+    schedules: Mapping[str, Schedule] | None = None,
+    serial: bool = False,
+    bound: float | None = None,
     chains: int = 4,
     draws: int = 500,
     seed: int = 11,
 ) -> Fit:
-    """Fit of any law to a table of inputs and grouping columns, responses from `truth`."""
-    labels = labels or {}
+    """Fit of any law to a table of inputs and grouping columns, responses from `truth`.
+
+    Of a scheduled law, the table has a column ``schedule`` of keys of `schedules`. Rows of
+    curves have a column ``run``, and follow each other along the first input; `serial` ties
+    them. Responses above `bound` are diverged runs.
+    """
+    labels, schedules = labels or {}, schedules or {}
     inputs = {k: runs[k].to_numpy(dtype=float) for k in law.inputs}
-    cells = {label_rung(law, row) for row in zip(*inputs.values(), strict=True)}
+    cells = {label_rung(law, row) for row in runs[rung_inputs(law)].to_numpy(dtype=float)}
     spec = Spec(
         law=law.name,
         pool={p: {c: (pool or {}).get(p, "complete") for c in labels} for p in law.parameters},  # type: ignore[misc]
         noise=noise or law.response.noise,
         labels={**labels, **({"rung": sorted(cells)} if rungs else {})},
-        references=references(law, inputs),
+        references=references(law, inputs) | _history_units(law, runs, schedules),
         ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
         response_scale={"median": 2.9, "smallest": 2.3, "spread": 1.5},
         prior_loc={p: _free(law, p, truth[p]) for p in law.parameters},
         prior_sd=dict.fromkeys(law.parameters, 0.5) | dict(prior_sd or {}),
         scale=1.0,
+        serial=serial,
+        order=next(iter(law.inputs)) if serial else "",
+        lag=float(np.median(runs.groupby("run")[next(iter(law.inputs))].diff().dropna()))
+        if serial
+        else 1.0,
+        bound=bound,
+        schedules={k: v.text for k, v in schedules.items()},
     )
+    columns: dict[str, Any] = dict(inputs)
+    if law.scheduled:
+        columns["schedule"] = histories(spec, runs["schedule"], inputs["step"])
     rng = np.random.default_rng(seed)
     structure = spec.structure(law)
-    centre = structure.noise.to_scale(law.mean(law.centre(inputs, spec.references), truth))
+    centre = structure.noise.to_scale(law.mean(law.centre(columns, spec.references), truth))
     centre = np.asarray(centre) + SIGMA * rng.normal(size=len(runs))
     response = np.asarray(structure.noise.from_scale(centre))
-    names = [str(i + 1) for i in range(len(runs))]
+    if bound is not None:
+        response = np.minimum(response, bound)
+    names = [str(v) for v in runs["run"]] if "run" in runs else [*map(str, range(1, len(runs) + 1))]
     tree = xr.DataTree.from_dict(
         {
             "posterior": _posterior(structure, spec, truth, rng, (chains, draws)),
@@ -117,11 +141,23 @@ def fake_fit_of(
             ),
             "observed_data": xr.Dataset({"response": ("run", response)}, {"run": names}),
             "constant_data": xr.Dataset(
-                {c: ("run", np.asarray(runs[c].tolist())) for c in runs}, {"run": names}
+                {c: ("run", np.asarray(runs[c].tolist())) for c in runs if c != "run"},
+                {"run": names},
             ),
         }
     )
     return Fit(law, spec, _record(law, seed), Settings(chains, draws), tree)
+
+
+def _history_units(
+    law: Law, runs: pd.DataFrame, schedules: Mapping[str, Schedule]
+) -> dict[str, float]:
+    """Units of histories, as fits of scheduled laws have them."""
+    if not law.scheduled:
+        return {}
+    areas = [schedules[r["schedule"]].area(np.array(r["step"])) for _, r in runs.iterrows()]
+    peak = max(s.peak for s in schedules.values())
+    return {"rate": peak, "area": float(np.exp(np.log(areas).mean()))}
 
 
 def _record(law: Law, seed: int) -> Record:
@@ -195,6 +231,8 @@ def _posterior(
             free[name] = arrays[name] = np.linspace(-spread, spread, site.shape[0]) + 0.1 * z
         elif name == "nu":
             arrays[name] = 2.0 + (NU - 2.0) * np.exp(10 * z)
+        elif name == "rho":
+            arrays[name] = 1.0 - (1.0 - RHO) * np.exp(z)
         else:
             arrays[name] = size[name] * np.exp(10 * z)
     posterior = as_dataset(arrays, dims, spec.labels)
@@ -205,8 +243,8 @@ def _posterior(
             for c in columns:
                 z = z + posterior[f"{p}_effect_{c}"]
             posterior[p] = z.copy(data=_support(law, p, z.to_numpy()))
-    derived = law.derive(spec.references, {p: posterior[p] for p in law.parameters})
-    return posterior.assign(derived)
+    values = {p: posterior[p] for p in law.parameters}
+    return posterior.assign(derived_draws(law, spec.references, values))
 
 
 def _support(law: Law, parameter: str, z: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ python tests/recovery.py LAW [LAW ...]    # all laws of tests/cases.py by defaul
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,10 +20,11 @@ from cases import CASES, Case
 from bayes_scaling import find_law
 from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.posterior.nuts import Settings, sample
+from bayes_scaling.posterior.nuts import Draws, Settings, sample
 from bayes_scaling.program import Data, Spec, build_data, build_spec
 from bayes_scaling.runs import Runs, read_runs
-from bayes_scaling.validation import Together, simulate
+from bayes_scaling.validation import Together, kind_of, simulate
+from bayes_scaling.validation.together import Kind
 
 SEED = 12
 SETTINGS = Settings(chains=4, draws=1000, warmup=600)
@@ -65,8 +67,10 @@ def simulated(case: Case) -> tuple[Law, Runs]:
     """Law and simulated runs of a row."""
     law = find_law(case.law)
     table = simulate(law, case.inputs(), case.truth, sigma=case.sigma, seed=SEED)
+    columns = {k: k for k in ("run", "schedule") if k in table}
     inputs = {k: k for k in law.inputs}
-    return law, read_runs(table, inputs=inputs, response="response", unit=law.response.unit)
+    runs = read_runs(table, inputs=inputs, response="response", unit=law.response.unit, **columns)
+    return law, runs
 
 
 def own_program(case: Case) -> tuple[Law, Spec, Data]:
@@ -76,10 +80,10 @@ def own_program(case: Case) -> tuple[Law, Spec, Data]:
 
 
 @cache
-def together(noise: str, names: tuple[str, ...]) -> Together:
-    """The program of all named laws of one noise."""
+def together(kind: Kind, names: tuple[str, ...]) -> Together:
+    """The program of all named laws of one kind."""
     laws = [find_law(name) for name in names]
-    return Together([law for law in laws if law.response.noise == noise])
+    return Together([law for law in laws if kind_of(law) == kind])
 
 
 ALL = tuple(case.law for case in CASES)
@@ -89,9 +93,14 @@ def recover(name: str, names: tuple[str, ...] = ALL) -> Recovered:
     """Fit the simulated runs of one law, in the program of all of `names`."""
     case = BY_NAME[name]
     law, spec, data = own_program(case)
-    program = together(law.response.noise, names)
+    program = together(kind_of(law), names)
     drawn = sample(program.structure, program.data(law, data, spec), jax.random.key(1), SETTINGS)
-    sites = program.sites(law, drawn.free)
+    return compared(case, spec, drawn, program.sites(law, drawn.free))
+
+
+def compared(case: Case, spec: Spec, drawn: Draws, sites: Mapping[str, jax.Array]) -> Recovered:
+    """Draws against the truth of a row; sites by the law's own names, unconstrained."""
+    law = find_law(case.law)
     flat = {k: np.asarray(v) for k, v in sites.items()}
     axes = {"chain_axis": 0, "draw_axis": 1}
     stacked = np.stack(list(flat.values()), axis=-1)
@@ -100,7 +109,7 @@ def recover(name: str, names: tuple[str, ...] = ALL) -> Recovered:
         for k, p in law.parameters.items()
     }
     return Recovered(
-        law=name,
+        law=case.law,
         divergences=int(drawn.diverging.sum()),
         rhat=float(np.max(array_stats.rhat(stacked, **axes))),
         ess=float(np.min(array_stats.ess(stacked, method="bulk", **axes))),

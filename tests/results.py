@@ -23,6 +23,7 @@ from cases import CASES, Case
 from recovery import ALL, BY_NAME, own_program, recover, together
 
 from bayes_scaling import find_law
+from bayes_scaling.validation import kind_of
 from bayes_scaling.validation.calibration import Calibration, rank_truths
 
 FOLDER = Path(__file__).parent
@@ -45,14 +46,17 @@ def digest(case: Case) -> str:
     priors = {k: str(p.prior) for k, p in law.parameters.items()}
     row = [case.law, dict(case.truth), dict(case.domain), sorted(case.unidentified), case.sigma]
     row.append(inspect.getsource(case.design) if case.design else "")
-    text = json.dumps([bodies, priors, row, law.response.noise], sort_keys=True)
+    parts = [bodies, priors, row, law.response.noise]
+    parts += [inspect.getsource(law.scatter)] if law.scatter else []
+    parts += ["scheduled"] if law.scheduled else []
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def calibration(case: Case, names: tuple[str, ...] = ALL) -> Calibration:
     """Ranks of the law's own quantities, fitted in the program of all of `names`."""
     law, spec, data = own_program(case)
-    program = together(law.response.noise, names)
+    program = together(kind_of(law), names)
     found = rank_truths(
         program.structure,
         program.data(law, data, spec),

@@ -68,7 +68,9 @@ def test_help_answers_at_once() -> None:
         )
         seconds.append(time.perf_counter() - begun)
         assert done.returncode == 0
-        assert all(verb in done.stdout for verb in ("laws", "check", "fit", "forecast", "plot"))
+        assert all(
+            verb in done.stdout for verb in ("laws", "check", "fit", "forecast", "tune", "plot")
+        )
         assert done.stderr == ""
     assert min(seconds) < 0.7
 
@@ -99,7 +101,7 @@ def test_arviz_may_be_imported_first(first: str) -> None:
     assert set(python(code).split()) == set(registry)
 
 
-@pytest.mark.parametrize("verb", ["laws", "check", "fit", "forecast", "plot", "demo"])
+@pytest.mark.parametrize("verb", ["laws", "check", "fit", "forecast", "tune", "plot", "demo"])
 def test_every_verb_has_help(verb: str) -> None:
     found = command(verb, "--help")
     assert (found.status, found.err) == (0, "")

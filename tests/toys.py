@@ -12,6 +12,7 @@ from fakes import fake_fit_of
 from jax import Array
 
 from bayes_scaling.law import Frontier, Input, LogNormal, Loss, Normal, Parameter, law
+from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit
 
 Real = Annotated[Array, Parameter(Normal(0.0, 1.0), "a real number", "nat", varies=True)]
@@ -98,3 +99,52 @@ def mixing_fit(names: tuple[str, ...] = ("web", "code", "books", "talk", "maths"
     )
     pulls = {f"pull_{n}": 0.3 * (i - 2) for i, n in enumerate(names)}
     return fake_fit_of(law, table, {"level": 3.0, "alpha": 0.1} | pulls)
+
+
+@law(response=Loss(), citation="kaplan2020", family="test")
+def kettle(
+    N: Annotated[Array, Input("parameters", "1")],
+    heat: Annotated[Array, Input("a setting", "1", setting=True)],
+    *,
+    level: Annotated[Array, Parameter(LogNormal(3.0, 0.5), "level", "nat", varies=True)],
+    alpha: Positive,
+    slope: Positive,
+    cost: Positive,
+) -> Array:
+    """$L = l N^{-a} + s h + c / h$"""
+    return level * N**-alpha + slope * heat + cost / heat
+
+
+KETTLE = {"level": 3.0, "alpha": 0.1, "slope": 0.2, "cost": 0.1}
+
+
+def kettle_fit(**options: Any) -> Fit:
+    """Losses over three sizes and seven values of the setting, best near a root of a half."""
+    labels = options.get("labels", {})
+    names = pd.DataFrame(list(product(*labels.values())), columns=[*labels])
+    rows = product([1e8, 1e9, 1e10], np.geomspace(1e-3, 1.0, 7))
+    table = pd.DataFrame(rows, columns=["N", "heat"]).merge(names, "cross")
+    return fake_fit_of(kettle, table, KETTLE, **options)
+
+
+VALLEY = {
+    "level": 2.9, "reducible": 0.4, "share_N": 0.55, "alpha": 0.34, "beta": 0.28,
+    "coupling_ND": 0.7, "rate": 1.1, "rate_N": -0.5, "rate_D": 0.2, "batch": 0.9,
+    "batch_N": 0.05, "batch_D": 0.4, "coupling": 0.6, "rate_cost": 0.006, "batch_cost": 0.003,
+    "cost_N": -0.1, "cost_D": -0.1, "turn": 0.4, "overshoot": 1.2, "small_batch": 0.6,
+    "unrest": 0.1,
+}  # fmt: skip
+
+
+def valley_runs() -> pd.DataFrame:
+    """Sweeps of five rates and four batch sizes at three sizes and three token counts."""
+    rows = product(
+        [1e8, 4e8, 16e8], [2e9, 8e9, 32e9], np.geomspace(1e-4, 1e-2, 5), np.geomspace(5e4, 2e6, 4)
+    )
+    return pd.DataFrame(rows, columns=["N", "D", "lr", "B"])
+
+
+def valley_fit(**options: Any) -> Fit:
+    labels = options.get("labels", {})
+    names = pd.DataFrame(list(product(*labels.values())), columns=[*labels])
+    return fake_fit_of(registry["valley"], valley_runs().merge(names, "cross"), VALLEY, **options)

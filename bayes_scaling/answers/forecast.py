@@ -14,11 +14,11 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
+from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
 from .predict import draw_centre, draw_deviations
 
 ForecastKind = Literal["mean", "new-run"]
-FAR = 1.0  # decades beyond the fitted range where a forecast gets a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def forecast(
     if kind == "new-run":
         centre = centre + draw_deviations(fit, table, centre, parameters, rng)
     draws = np.asarray(fit.structure.noise.from_scale(jnp.asarray(centre)))
-    extrapolation = _extrapolation(fit, table)
+    extrapolation = extrapolation_of(fit, table)
     return Forecast(
         law=fit.law.name,
         response=fit.record.response,
@@ -152,41 +152,7 @@ def forecast(
         points=table,
         draws=xr.DataArray(draws, dims=("sample", "point"), name=fit.record.response),
         extrapolation=extrapolation,
-        warnings=_warnings(fit, extrapolation),
+        warnings=warnings_of(fit, extrapolation),
         counts_embeddings=fit.record.counts_embeddings,
         flops=fit.record.flops,
     )
-
-
-def _extrapolation(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
-    columns = {}
-    for name, (low, high) in fit.spec.ranges.items():
-        x = table[name].to_numpy()
-        if fit.law.inputs[name].on_log:
-            beyond = np.maximum(np.log10(x) - np.log10(high), np.log10(low) - np.log10(x))
-        else:
-            beyond = np.maximum(x - high, low - x) / ((high - low) or 1.0)
-        # a nominal size written with three digits is not outside
-        columns[name] = np.where(beyond > 1e-3, beyond, 0.0)
-    return pd.DataFrame(columns)
-
-
-def _warnings(fit: Fit, extrapolation: pd.DataFrame) -> tuple[Finding, ...]:
-    found = [w for w in fit.warnings if w.severity == "error"]
-    farthest = extrapolation.max(axis=1)
-    if (farthest > FAR).any():
-        worst = int(farthest.argmax())
-        where = ", ".join(
-            f"{d:.1f} {'decades' if fit.law.inputs[str(n)].on_log else 'range widths'} in {n}"
-            for n, d in extrapolation.loc[worst].items()
-            if d > 0
-        )
-        found.append(
-            Finding(
-                "far-outside",
-                "warning",
-                f"point {worst + 1} lies {where} beyond the fitted runs; the interval "
-                f"holds if law {fit.law.name} holds there, which no run has shown",
-            )
-        )
-    return tuple(found)

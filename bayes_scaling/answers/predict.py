@@ -13,6 +13,7 @@ import pandas as pd
 from jax import Array
 from jaxtyping import Float
 
+from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.program.build import label_rung, rung_inputs
@@ -39,7 +40,11 @@ def draw_centre(
 
 def mean_draws(fit: Fit, table: pd.DataFrame, values: Draws) -> Float[Array, "sample point"]:
     """Mean response at points, for draws of the parameters as `parameter_draws` gives them."""
-    law, inputs = fit.law, centred_inputs(fit, table)
+    return mean_at(fit.law, centred_inputs(fit, table), values)
+
+
+def mean_at(law: Law, inputs: Mapping[str, Any], values: Draws) -> Float[Array, "sample point"]:
+    """Mean response at centred inputs, for draws of the parameters."""
     if not law.scheduled:
         return law.mean(inputs, values)
     # a schedule's knots at every point and draw at once would fill the memory
@@ -88,6 +93,23 @@ def _codes(fit: Fit, group: str, table: pd.DataFrame) -> np.ndarray:
     return np.array([position.get(v, -1) for v in table[group]])
 
 
+def noise_draws(fit: Fit) -> dict[str, Float[np.ndarray, "sample one"]]:
+    """Draws of the parameters of the noise."""
+    return {name: flat_draws(fit, name)[:, None] for name in fit.structure.noise.parameters}
+
+
+def draw_spread(
+    fit: Fit, table: pd.DataFrame, centre: Float[np.ndarray, "sample point"], parameters: Draws
+) -> Float[np.ndarray, "sample point"]:
+    """Scale of the noise at points: common, known, and what the law adds."""
+    se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
+    sigma = jnp.asarray(flat_draws(fit, "sigma")[:, None])
+    scale = fit.structure.noise.spread(sigma, se, jnp.asarray(centre))
+    extra = fit.law.extra_spread(centred_inputs(fit, table), parameters)
+    scale = scale if extra is None else jnp.hypot(scale, extra)
+    return np.broadcast_to(np.asarray(scale), centre.shape)
+
+
 def draw_deviations(
     fit: Fit,
     table: pd.DataFrame,
@@ -97,12 +119,8 @@ def draw_deviations(
 ) -> Float[np.ndarray, "sample point"]:
     """What one more run adds to the mean: its rung's effect and noise."""
     noise = fit.structure.noise
-    values = {name: flat_draws(fit, name)[:, None] for name in noise.parameters}
-    se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
-    scale = noise.spread(jnp.asarray(values["sigma"]), se, jnp.asarray(centre))
-    extra = fit.law.extra_spread(centred_inputs(fit, table), parameters)
-    scale = scale if extra is None else jnp.hypot(scale, extra)
-    spread = np.broadcast_to(np.asarray(scale), centre.shape)
+    values = noise_draws(fit)
+    spread = draw_spread(fit, table, centre, parameters)
     if fit.structure.serial and "run" in table:
         total = spread * _serial(fit, table, noise.draw(rng, np.ones_like(centre), values))
     else:
@@ -115,7 +133,7 @@ def draw_deviations(
             shared = (
                 effect[:, position[label]]
                 if label in position
-                else _new_rung(fit, rng, len(sd)) * sd
+                else new_rung(fit, rng, len(sd)) * sd
             )
             total[:, np.array([r == label for r in rungs])] += shared[:, None]
     return total
@@ -136,7 +154,7 @@ def _serial(
     return total
 
 
-def _new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarray, " sample"]:
+def new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarray, " sample"]:
     """Draw the standardised effect of a rung that was not fitted."""
     if fit.structure.noise.robust:
         return rng.standard_t(RUNG_NU, size=draws)

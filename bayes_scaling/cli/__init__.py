@@ -24,6 +24,8 @@ from bayes_scaling.errors import (
 from .answers import forecast, plot
 from .fitting import check, demo, fit, laws
 from .output import fail
+from .tracking import schedules, track
+from .tuning import tune
 
 __all__ = ["app", "main"]
 
@@ -37,7 +39,7 @@ app = typer.Typer(
 )
 
 # in the order of --help
-for verb in (laws, check, fit, forecast, plot, demo):
+for verb in (laws, check, fit, forecast, tune, track, schedules, plot, demo):
     app.command()(verb)
 
 

@@ -11,9 +11,7 @@ from bayes_scaling.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayes_scaling.law import Law
-    from bayes_scaling.posterior import Fit, ScalingModel
-    from bayes_scaling.runs import Runs
+    from bayes_scaling.posterior import Fit
 
 
 class Kind(StrEnum):
@@ -51,61 +49,6 @@ def read_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
             raise UsageError(f"{option} names {name} twice")
         found[name] = value
     return found
-
-
-def make_model(
-    law: str, pool: list[str] | None, noise: str | None, rung: str | None
-) -> ScalingModel:
-    """Make the model that the options describe."""
-    from bayes_scaling import ScalingModel, find_law
-
-    return ScalingModel(
-        find_law(law),
-        pool=read_pairs(pool, "--pool"),  # type: ignore[arg-type]
-        noise=noise,
-        rung=False if rung == "off" else None,
-    )
-
-
-def read_table(
-    path: Path,
-    law: Law,
-    inputs: list[str] | None,
-    response: str,
-    group: list[str] | None,
-    rung: str | None,
-    se: str | None,
-    run: str | None,
-    replicate: str | None,
-    where: str | None,
-    unit: str,
-    embeddings: bool | None,
-    flops: str | None,
-) -> Runs:
-    """Read the table of runs for a law."""
-    from bayes_scaling import read_runs
-
-    named = read_pairs(inputs, "--input")
-    for name in named:
-        if name not in law.inputs:
-            raise UsageError(
-                f"--input names {name}, which law {law.name} does not have; "
-                f"it has {', '.join(law.inputs)}"
-            )
-    return read_runs(
-        path,
-        inputs={name: named.get(name, name) for name in law.inputs},
-        response=response,
-        group=group,
-        rung=None if rung == "off" else rung,
-        seed=replicate,
-        se=se,
-        run=run,
-        where=where,
-        unit=unit,
-        counts_embeddings=embeddings,
-        flops=flops,
-    )
 
 
 def load_fit(path: Path, law: str | None) -> Fit:

@@ -9,27 +9,9 @@ import typer
 
 from bayes_scaling.errors import TableError, UsageError
 
-from .arguments import Device, make_model, read_table
-from .options import (
-    AsJson,
-    Embeddings,
-    Flops,
-    Group,
-    Inputs,
-    LawName,
-    NoiseName,
-    Output,
-    Pool,
-    Replicate,
-    Response,
-    Rung,
-    RunName,
-    RunsFile,
-    Seed,
-    StandardError,
-    Unit,
-    Where,
-)
+from .arguments import Device
+from .model import make_model, read_table
+from .options import AsJson, Model, Output, RunsFile, Seed, with_model
 from .output import draw, print_json, say, tell
 
 
@@ -57,45 +39,27 @@ def laws(
         text.show_laws(chosen)
 
 
-def check(
-    runs: RunsFile,
-    law: LawName = "chinchilla",
-    inputs: Inputs = None,
-    response: Response = "loss",
-    group: Group = None,
-    rung: Rung = None,
-    se: StandardError = None,
-    run: RunName = None,
-    replicate: Replicate = None,
-    where: Where = None,
-    pool: Pool = None,
-    noise: NoiseName = None,
-    unit: Unit = "nat/token",
-    embeddings: Embeddings = None,
-    flops: Flops = None,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-) -> None:
+@with_model
+def check(runs: RunsFile, model: Model, seed: Seed = 0, as_json: AsJson = False) -> None:
     """Report on a table and compare it with the prior predictive, without fitting."""
     import numpy as np
 
     from bayes_scaling.display import text
     from bayes_scaling.runs import check_runs
 
-    model = make_model(law, pool, noise, rung)
-    table = read_table(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
-                  unit, embeddings, flops)  # fmt: skip
-    findings = [*table.findings, *check_runs(table, model.law)]
+    asked = make_model(model)
+    table = read_table(runs, asked.law, model)
+    findings = [*table.findings, *check_runs(table, asked.law)]
     if any(f.severity == "error" for f in findings):
         raise TableError(findings)
-    drawn = model.prior_predictive(table, draws=1000, seed=seed)["response"].to_numpy()
+    drawn = asked.prior_predictive(table, draws=1000, seed=seed)["response"].to_numpy()
     observed = table.frame["response"].to_numpy()
     levels = (0.05, 0.5, 0.95)
     seen = {f"{q:g}": float(np.quantile(observed, q)) for q in levels}
     expected = {f"{q:g}": float(np.nanquantile(drawn, q)) for q in levels}
     answer = {
         "runs": len(table),
-        "law": model.law.name,
+        "law": asked.law.name,
         "observed": seen,
         "prior_predictive": expected,
         "warnings": [f.as_dict() for f in findings],
@@ -113,23 +77,11 @@ def check(
     tell(findings)
 
 
+@with_model
 def fit(
     runs: RunsFile,
     output: Output,
-    law: LawName = "chinchilla",
-    inputs: Inputs = None,
-    response: Response = "loss",
-    group: Group = None,
-    rung: Rung = None,
-    se: StandardError = None,
-    run: RunName = None,
-    replicate: Replicate = None,
-    where: Where = None,
-    pool: Pool = None,
-    noise: NoiseName = None,
-    unit: Unit = "nat/token",
-    embeddings: Embeddings = None,
-    flops: Flops = None,
+    model: Model,
     seed: Seed = 0,
     chains: Annotated[int, typer.Option(help="Number of chains.")] = 4,
     draws: Annotated[int, typer.Option(help="Draws of each chain.")] = 1000,
@@ -147,10 +99,9 @@ def fit(
         raise UsageError(f"folder '{output.parent}' of the output does not exist; make it first")
     if output.is_dir():
         raise UsageError(f"output '{output}' is a folder; name a file, such as {output / 'fit.nc'}")
-    model = make_model(law, pool, noise, rung)
-    table = read_table(runs, model.law, inputs, response, group, rung, se, run, replicate, where,
-                  unit, embeddings, flops)  # fmt: skip
-    fitted = model.fit(
+    asked = make_model(model)
+    table = read_table(runs, asked.law, model)
+    fitted = asked.fit(
         table,
         seed=seed,
         chains=chains,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -53,6 +57,39 @@ NoiseName = Annotated[
         "lower-frontier; by default the law's own.",
     ),
 ]
+Rate = Annotated[
+    str | None, typer.Option("--rate", help="Column of the learning rate, for points of curves.")
+]
+ScheduleColumn = Annotated[
+    str | None,
+    typer.Option("--schedule", help="Column of schedules as texts, cosine:peak=3e-4,steps=24K."),
+]
+RateWarmup = Annotated[
+    int | None,
+    typer.Option("--rate-warmup", help="Steps of warm-up, where --rate begins after it."),
+]
+Untuned = Annotated[
+    str | None,
+    typer.Option("--untuned", help="Column (1 or 0) of runs at settings worse than the best."),
+]
+DivergedAbove = Annotated[
+    float | None,
+    typer.Option(
+        "--diverged-above", help="Runs above it, or without a loss, only say it was as high."
+    ),
+]
+GroupSd = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group-sd", help="Prior scale of a group sd, gain=0.1 or gain.schedule=0.1. Repeatable."
+    ),
+]
+Serial = Annotated[
+    bool | None,
+    typer.Option(
+        "--serial/--independent", help="Whether points of one run are correlated; by default so."
+    ),
+]
 Unit = Annotated[str, typer.Option("--unit", help="Unit of the loss.")]
 Embeddings = Annotated[
     bool | None,
@@ -74,3 +111,56 @@ PointsFile = Annotated[
     Path | None, typer.Option("--points", help="Table of points: one column an input or group.")
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Options that say what is fitted to which table."""
+
+    law: LawName = "chinchilla"
+    inputs: Inputs = None
+    response: Response = "loss"
+    group: Group = None
+    rung: Rung = None
+    se: StandardError = None
+    run: RunName = None
+    replicate: Replicate = None
+    rate: Rate = None
+    schedule: ScheduleColumn = None
+    rate_warmup: RateWarmup = None
+    untuned: Untuned = None
+    diverged_above: DivergedAbove = None
+    where: Where = None
+    pool: Pool = None
+    group_sd: GroupSd = None
+    serial: Serial = None
+    noise: NoiseName = None
+    unit: Unit = "nat/token"
+    embeddings: Embeddings = None
+    flops: Flops = None
+
+
+def with_model(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb with an argument ``model: Model`` one option for each of its fields."""
+    own, hints = inspect.signature(verb).parameters, get_type_hints(verb, include_extras=True)
+    shared = get_type_hints(Model, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(f.name, keyword, default=f.default, annotation=shared[f.name])
+        for f in fields(Model)
+    ]
+    before = [p for p in own.values() if p.default is inspect.Parameter.empty and p.name != "model"]
+    after = [p for p in own.values() if p.default is not inspect.Parameter.empty]
+
+    @functools.wraps(verb)
+    def run(**given: Any) -> None:
+        chosen = {f.name: given.pop(f.name) for f in fields(Model)}
+        verb(model=Model(**chosen), **given)
+
+    everything = [
+        p.replace(kind=keyword, annotation=hints.get(p.name, p.annotation))
+        for p in (*before, *options, *after)
+    ]
+    run.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in everything}
+    return run

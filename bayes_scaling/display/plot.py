@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayes_scaling.answers.forecast import Forecast, forecast
+from bayes_scaling.answers.schedules import ScheduleComparison
+from bayes_scaling.answers.track import Tracking
+from bayes_scaling.answers.tune import Tuning
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Input, Law
 from bayes_scaling.posterior.fit import Fit
+
+from .common import (
+    axis_label,
+    even,
+    frame_of,
+    is_curves,
+    median_mean,
+    panels_of,
+    plain_log_ticks,
+    scale_of,
+    short,
+    subplots,
+)
+from .curves import curves_figure, schedules_figure, tracking_figure
+from .residuals import residual_figure
+from .valley import tuning_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,17 +43,19 @@ CURVES_A_PANEL = 6  # more sizes than this cannot be told apart by colour
 BEYOND = 3.0  # factor beyond the fitted range that curves are drawn, on a log axis
 BEYOND_SHARE = 0.3  # the same on a linear axis, in widths of the fitted range
 LEGEND_INPUTS = 3  # more of them than this make a legend wider than its panel
+type Drawable = Fit | Forecast | Tuning | Tracking | ScheduleComparison
 LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
 
 
-def plot(thing: Fit | Forecast, figure: str = "fit") -> Figure:
+def plot(thing: Drawable, figure: str = "fit") -> Figure:
     """Draw a fit or an answer.
 
     Parameters
     ----------
-    thing : Fit or Forecast
+    thing : Fit, Forecast, Tuning, Tracking or ScheduleComparison
     figure : {"fit", "prior", "residuals", "trace"}
-        For a fit: curves with 90 % intervals over the runs, along every input;
+        For a fit: curves with 90 % intervals over the runs, along every input (of curves,
+        each run with its own);
         prior against posterior; residuals by run and by group; or the chains.
 
     Returns
@@ -48,10 +69,16 @@ def plot(thing: Fit | Forecast, figure: str = "fit") -> Figure:
     """
     if isinstance(thing, Forecast):
         return _forecast_figure(thing)
+    if isinstance(thing, Tuning):
+        return tuning_figure(thing)
+    if isinstance(thing, Tracking):
+        return tracking_figure(thing)
+    if isinstance(thing, ScheduleComparison):
+        return schedules_figure(thing)
     drawers: dict[str, Callable[[Fit], Figure]] = {
         "fit": _fit_figure,
         "prior": _prior_figure,
-        "residuals": _residual_figure,
+        "residuals": residual_figure,
         "trace": _trace_figure,
     }
     if figure not in drawers:
@@ -59,7 +86,7 @@ def plot(thing: Fit | Forecast, figure: str = "fit") -> Figure:
     return drawers[figure](thing)
 
 
-def save_figure(thing: Fit | Forecast, path: Path, figure: str = "fit") -> None:
+def save_figure(thing: Drawable, path: Path, figure: str = "fit") -> None:
     """Draw to a file; the ending of its name chooses the format.
 
     Raises
@@ -80,36 +107,16 @@ def save_figure(thing: Fit | Forecast, path: Path, figure: str = "fit") -> None:
     matplotlib.pyplot.close(drawn)
 
 
-def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-
-
-def _frame(fit: Fit) -> pd.DataFrame:
-    """Inputs, labels and responses of the fitted runs."""
-    constants = fit.tree["constant_data"].to_dataset().to_dataframe().reset_index(drop=True)
-    observed = fit.tree["observed_data"]["response"].to_numpy()
-    return constants.assign(response=observed)
-
-
-def _panels(fit: Fit, frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, str], pd.DataFrame]]:
-    """Title, labels and runs of each group."""
-    if not fit.groups:
-        yield "", {}, frame
-        return
-    for key, runs in frame.groupby(list(fit.groups)):
-        labels = dict(zip(fit.groups, map(str, key), strict=True))
-        yield ", ".join(labels.values()), labels, runs
-
-
 def _fit_figure(fit: Fit) -> Figure:
     """Runs, and curves with 90 % intervals: a panel an input, on rows of its own each group."""
-    groups = list(_panels(fit, _frame(fit)))
+    frame = frame_of(fit)
+    if is_curves(frame):
+        return curves_figure(fit, frame)
+    groups = list(panels_of(fit, frame))
     inputs = list(fit.law.inputs)
     columns = min(len(inputs), COLUMNS)
     rows = -(-len(inputs) // columns)  # of one group
-    figure, axes = _subplots(
+    figure, axes = subplots(
         rows * len(groups), columns, (5.2 * columns, 3.4 * rows * len(groups) + 0.4)
     )
     for i, (title, labels, runs) in enumerate(groups):
@@ -141,19 +148,31 @@ def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], alon
     for colour, (held, members) in zip(colours, cells, strict=True):
         points = pd.DataFrame({along: grid, **held, **labels})
         bands = forecast(fit, points, force=True).summary()
-        label = ", ".join(f"{k} {_short(held[k])}" for k in others[:LEGEND_INPUTS]) or None
+        label = ", ".join(f"{k} {short(held[k])}" for k in others[:LEGEND_INPUTS]) or None
         ax.plot(grid, bands["q0.5"], color=colour, lw=1.2, label=label)
         ax.fill_between(grid, bands["q0.05"], bands["q0.95"], color=colour, alpha=0.2, lw=0)
         if noise.side:
-            ax.plot(grid, _mean(fit, points), color=colour, lw=1.2, ls="--")
-        carried = _carry(fit, members.assign(**labels), held)
-        ax.plot(members[along], carried, "o", ms=3, color=colour)
+            ax.plot(grid, median_mean(fit, points), color=colour, lw=1.2, ls="--")
+        ended = members[~members["diverged"]]
+        carried = _carry(fit, ended.assign(**labels), held)
+        ax.plot(ended[along], carried, "o", ms=3, color=colour)
+        lost = members[members["diverged"]]
+        if len(lost):  # all that is known of them is that they lie above
+            ax.plot(
+                lost[along],
+                lost["response"],
+                "^",
+                ms=6,
+                mfc="none",
+                color=colour,
+                label="diverged: at the bound or above",
+            )
     ax.axvline(high, color="0.6", lw=0.8, ls=":")
-    ax.set(xscale=_scale(law, along), xlabel=_axis_label(law, along),
+    ax.set(xscale=scale_of(law, along), xlabel=axis_label(law, along),
            yscale="log" if noise.on_log else "linear",
            ylabel=f"{fit.record.response} ({fit.record.unit})")  # fmt: skip
     if noise.on_log:
-        _plain_log_ticks(ax)
+        plain_log_ticks(ax)
     if others:
         rest = "other inputs at medians" if len(others) > LEGEND_INPUTS else None
         ax.legend(fontsize="x-small", frameon=False, title=rest, title_fontsize="x-small")
@@ -169,30 +188,11 @@ def _grid(declared: Input, low: float, high: float) -> np.ndarray:
     return np.linspace(max(start, least), min(high + BEYOND_SHARE * width, most), CURVE_POINTS)
 
 
-def _scale(law: Law, name: str) -> str:
-    return "log" if law.inputs[name].on_log else "linear"
-
-
-def _axis_label(law: Law, name: str) -> str:
-    unit = law.inputs[name].unit
-    return f"{name}, {law.inputs[name].meaning}" + (f" ({unit})" if unit not in ("", "1") else "")
-
-
-def _short(value: float) -> str:
-    """Three digits, but all of a date."""
-    return f"{value:.6g}" if 1000 <= abs(value) < 10_000 else f"{value:.3g}"
-
-
-def _mean(fit: Fit, points: pd.DataFrame) -> np.ndarray:
-    """Median of the law's mean at points."""
-    return forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
-
-
 def _carry(fit: Fit, runs: pd.DataFrame, held: dict[str, float]) -> np.ndarray:
     """Responses moved along the fitted mean to where a curve is drawn."""
     at = runs[[*fit.law.inputs, *fit.groups]]
     both = pd.concat([at, at.assign(**held)], ignore_index=True)
-    own, there = np.split(_mean(fit, both), 2)
+    own, there = np.split(median_mean(fit, both), 2)
     response = runs["response"].to_numpy()
     carried: np.ndarray = (
         response * there / own if fit.structure.noise.on_log else response + there - own
@@ -206,7 +206,7 @@ def _cells(
     """Runs by the value of the first other input, binned where there are many values."""
     if not others:
         return [({}, runs)]
-    values = _even(law, runs, others[0])
+    values = even(law, runs, others[0])
     unique = np.unique(values)
     if len(unique) > CURVES_A_PANEL:
         edges = np.quantile(values, np.linspace(0, 1, CURVES_A_PANEL + 1))
@@ -220,14 +220,6 @@ def _cells(
     return found
 
 
-def _even(law: Law, runs: pd.DataFrame, name: str) -> np.ndarray:
-    """Values of an input on its own axis, equal where they differ by a hundredth or so."""
-    values = runs[name].to_numpy(dtype=float)
-    if law.inputs[name].on_log:
-        return np.log(values).round(2)
-    return ((values - values.min()) / (np.ptp(values) or 1.0)).round(2)
-
-
 def _middle(law: Law, runs: pd.DataFrame, name: str) -> float:
     """Median of an input on its own axis."""
     values = runs[name].to_numpy(dtype=float)
@@ -236,26 +228,10 @@ def _middle(law: Law, runs: pd.DataFrame, name: str) -> float:
     return float(np.median(values))
 
 
-def _plain_log_ticks(ax: Axes) -> None:
-    """Losses such as 2.5 rather than 2.5 x 10^0 on the vertical log axis."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    low, high = ax.get_ylim()
-    if high / low < 20:
-        subs = (
-            (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
-            if high / low > 1.6
-            else tuple(np.arange(1, 10, 0.1 if high / low > 1.15 else 0.05))
-        )
-        ax.yaxis.set_major_locator(LogLocator(base=10, subs=subs))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-
-
 def _forecast_figure(answer: Forecast) -> Figure:
     """Median, 50 % and 90 % intervals of every point, with the truth where it is given."""
     table = answer.summary()
-    figure, axes = _subplots(1, 1, (7.5, 0.45 * len(table) + 1.6))
+    figure, axes = subplots(1, 1, (7.5, 0.45 * len(table) + 1.6))
     ax = axes[0, 0]
     height = np.arange(len(table))[::-1]
     ax.hlines(height, table["q0.05"], table["q0.95"], color="C0", lw=2, label="90 % interval")
@@ -273,7 +249,7 @@ def _forecast_figure(answer: Forecast) -> Figure:
 
 
 def _point_label(answer: Forecast, row: pd.Series) -> str:
-    inputs = ", ".join(f"{k} {_short(row[k])}" for k in answer.extrapolation.columns)
+    inputs = ", ".join(f"{k} {short(row[k])}" for k in answer.extrapolation.columns)
     labels = [str(row[g]) if isinstance(row[g], str) else "(new)" for g in answer.groups]
     return "  ".join([*labels, inputs])
 
@@ -286,7 +262,7 @@ def _prior_figure(fit: Fit) -> Figure:
     parameters = list(fit.law.parameters)
     columns = min(3, len(parameters))
     rows = -(-len(parameters) // columns)
-    figure, axes = _subplots(rows, columns, (3.6 * columns, 2.6 * rows))
+    figure, axes = subplots(rows, columns, (3.6 * columns, 2.6 * rows))
     rng = np.random.default_rng(0)
     for ax in axes.flat[len(parameters) :]:
         ax.set_visible(False)
@@ -307,70 +283,18 @@ def _prior_figure(fit: Fit) -> Figure:
     return figure
 
 
-def _residual_figure(fit: Fit) -> Figure:
-    """Residuals of the law's mean: along each input, by rung and by group."""
-    from matplotlib.ticker import NullFormatter
-
-    frame, inputs = _frame(fit), list(fit.law.inputs)
-    residual, what = _residuals(fit, frame)
-    group = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
-    styled = list(_by_group(group, len(frame)))
-    rungs = _size_order(fit.law, frame) if fit.structure.rungs else None
-    panels = len(inputs) + (rungs is not None) + (group is not None)
-    columns = min(panels, COLUMNS)
-    rows = -(-panels // columns)
-    figure, axes = _subplots(rows, columns, (4.4 * columns, 4.2 * rows))
-    rest = iter(axes.flat)
-    for name, ax in zip(inputs, rest, strict=False):
-        for label, mine, style in styled:
-            ax.plot(frame[name][mine], residual[mine], label=label or None, **style)
-        ax.set(xscale=_scale(fit.law, name), xlabel=_axis_label(fit.law, name), ylabel=what)
-        ax.axhline(0, color="0.5", lw=0.8)
-        if ax.get_xscale() == "log":
-            ax.xaxis.set_minor_formatter(NullFormatter())
-    if rungs is not None:
-        ax = next(rest)
-        for _, mine, style in styled:
-            ax.plot(rungs[mine], residual[mine], **style)
-        ax.axhline(0, color="0.5", lw=0.8)
-        ax.set(xlabel="rung, from the smallest to the largest")
-    if group is not None:
-        ax = next(rest)
-        for i, (_, mine, style) in enumerate(styled):
-            ax.plot(residual[mine], np.full(int(mine.sum()), i), **style)
-        ax.axvline(0, color="0.5", lw=0.8)
-        ax.set_yticks(range(len(styled)), [label for label, _, _ in styled])
-        ax.set_xlabel(what)
-        ax.locator_params(axis="x", nbins=6)
-    for ax in rest:
-        ax.set_visible(False)
-    figure.suptitle(f"{fit.law.name}: residuals of the mean")
-    return figure
-
-
 def _residuals(fit: Fit, frame: pd.DataFrame) -> tuple[np.ndarray, str]:
     """Residuals on the scale of the noise, and what they are called."""
     observed = frame["response"].to_numpy()
-    mean = _mean(fit, frame[[*fit.law.inputs, *fit.groups]])
+    mean = median_mean(fit, frame[[*fit.law.inputs, *fit.groups]])
     if fit.structure.noise.on_log:
         return 100 * (observed / mean - 1), "observed / mean - 1 (%)"
     return observed - mean, f"observed - mean ({fit.record.unit})"
 
 
-def _by_group(
-    group: pd.Series | None, runs: int
-) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
-    """Label, rows and marker of each group."""
-    labels = sorted(group.unique()) if group is not None else [""]
-    for i, label in enumerate(labels):
-        mine = np.ones(runs, bool) if group is None else (group == label).to_numpy()
-        style = {"ls": "", "marker": "osD^v<>ph"[i % 9], "ms": 4, "alpha": 0.7}
-        yield label, mine, style | {"color": f"C{i % 10}"}
-
-
 def _size_order(law: Law, frame: pd.DataFrame) -> np.ndarray:
     """Position of each run's rung, ordered by the product of its scales, then by its inputs."""
-    places = np.column_stack([_even(law, frame, name) for name in law.inputs])
+    places = np.column_stack([even(law, frame, name) for name in law.inputs])
     rungs, mine = np.unique(places, axis=0, return_inverse=True)
     scales = [declared.on_log for declared in law.inputs.values()]
     order = np.lexsort((*rungs.T[::-1], rungs[:, scales].sum(axis=1).round(1)))

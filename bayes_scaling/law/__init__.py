@@ -8,12 +8,13 @@ from .families import FAMILIES
 from .history import History
 from .law import Law, law
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
-from .response import Frontier, Gap, Loss, Response, Score
+from .response import Curve, Frontier, Gap, Loss, Response, Score
 
 __all__ = [
     "CITATIONS",
     "FAMILIES",
     "Citation",
+    "Curve",
     "Derived",
     "Frontier",
     "Gap",

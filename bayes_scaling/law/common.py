@@ -10,6 +10,7 @@ from jax import Array
 
 from .declare import Derived, Parameter
 from .priors import LogitNormal, LogNormal, Normal
+from .terms import power
 
 Level = Annotated[
     Array,
@@ -47,6 +48,31 @@ ShareN = Annotated[
     Parameter(LogitNormal(0.5, 1.0), "share of the reducible loss due to finite N", group_sd=0.2),
 ]
 
+Delay = Annotated[
+    Array,
+    Parameter(
+        LogNormal(0.004, 0.3), "by how much runs start late or early, an area over the reference"
+    ),
+]
+
+BestRate = Annotated[
+    Array,
+    Parameter(LogNormal(1.0, 0.7), "best rate at the reference, over the mean", varies=True),
+]
+RateN = Annotated[Array, Parameter(Normal(-0.3, 0.3), "exponent of N in the best rate")]
+RateD = Annotated[Array, Parameter(Normal(0.0, 0.3), "exponent of D in the best rate")]
+RateCost = Annotated[
+    Array,
+    Parameter(LogNormal(0.005, 1.0), "relative loss of half or twice the best rate", varies=True),
+]
+Overshoot = Annotated[
+    Array,
+    Parameter(LogNormal(0.8, 0.4), "growth of the wall at high rates, an e-fold of the rate"),
+]
+Unrest = Annotated[
+    Array, Parameter(LogNormal(0.1, 1.0), "noise that comes with the penalty, a share of it")
+]
+
 FLOOR = Derived(
     "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
 )
@@ -72,3 +98,8 @@ def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
         "alpha": reducible + jnp.log(p["share_N"]),
         "beta": reducible + jnp.log1p(-p["share_N"]),
     }
+
+
+def late_start(x: Mapping[str, Any], p: Mapping[str, Any]) -> Any:
+    """Sd of a curve whose area is uncertain: large while the loss falls steeply."""
+    return p["delay"] * p["reducible"] * p["alpha"] * power(x["schedule"].area, p["alpha"] + 1.0)

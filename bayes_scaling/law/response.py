@@ -34,6 +34,11 @@ def Loss(unit: str = "nat/token", *, signed: bool = False) -> Response:
     return Response("loss", unit, "student-t-raw" if signed else "student-t")
 
 
+def Curve(unit: str = "nat/token") -> Response:
+    """Points of the loss curve of a run: what sets them apart is correlation, not outliers."""
+    return Response("loss", unit, "lognormal")
+
+
 def Score(unit: str = "fraction") -> Response:
     """A score or rate that grows with scale, observed with error on its own scale."""
     return Response("score", unit, "student-t-raw")

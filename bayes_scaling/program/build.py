@@ -16,7 +16,7 @@ from bayes_scaling.errors import Finding, TableError, UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
-from .curves import histories, history_units, neighbours, usual_gap
+from .curves import histories, history_units, neighbours, order_for, usual_gap
 from .noise import noise_named
 from .structure import Data, Pooling, Structure
 
@@ -160,6 +160,7 @@ def build_spec(
     correlated = runs.curves if serial is None else serial
     if correlated and "run" not in runs.frame:
         raise UsageError("serial needs the column of the run: name it with run= (--run)")
+    order = order_for(law, runs) if correlated else ""
     if _rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
     pooling = _pooling(law, runs.groups, pool or {})
@@ -175,8 +176,8 @@ def build_spec(
         prior_sd={p: sd for p, (_, sd) in resolved.items()},
         scale=1.0 if chosen.on_log else scale.spread,
         serial=correlated,
-        order=runs.order if correlated else "",
-        lag=usual_gap(runs) if correlated else 1.0,
+        order=order,
+        lag=usual_gap(runs, order) if correlated else 1.0,
         untuned="untuned" in runs.frame,
         bound=runs.bound,
         schedules={k: v.text for k, v in runs.schedules.items()},
@@ -208,7 +209,7 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     rungs = np.zeros(len(frame), dtype=np.int64)
     if "rung" in spec.labels:
         rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
-    previous, gap = neighbours(runs) if spec.serial else (None, None)
+    previous, gap = neighbours(runs, spec.order) if spec.serial else (None, None)
     inputs: dict[str, Any] = {k: frame[k].to_numpy() for k in law.inputs}
     if law.scheduled:
         inputs["schedule"] = histories(spec, frame["schedule"], inputs["step"])

@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from bayes_scaling.errors import Finding, TableError
 from bayes_scaling.law import History, Law
 from bayes_scaling.runs import Runs
+from bayes_scaling.runs.check import name_rows
 from bayes_scaling.runs.schedule import Schedule, history, parse_schedule
+from bayes_scaling.runs.table import order_of
 
 if TYPE_CHECKING:
     from .build import Spec
@@ -20,8 +23,21 @@ if TYPE_CHECKING:
 KNOTS = 64  # falls of the rate that are told apart
 
 
-def neighbours(runs: Runs) -> tuple[Int[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
+def order_for(law: Law, runs: Runs) -> str:
+    """Input of the law along which rows of one run follow each other: points have no other."""
+    return runs.order if runs.order in law.inputs else order_of(runs.frame, tuple(law.inputs))
+
+
+def neighbours(
+    runs: Runs, order: str = ""
+) -> tuple[Int[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
     """Row before each one in its run, and the distance to it.
+
+    Parameters
+    ----------
+    runs : Runs
+    order : str
+        Input that orders rows; by default that of the table.
 
     Returns
     -------
@@ -29,25 +45,52 @@ def neighbours(runs: Runs) -> tuple[Int[np.ndarray, " rows"], Float[np.ndarray, 
         -1 for the first row of a run.
     gap : (rows,) array
         In the unit of the input that orders rows; zero for the first row of a run.
+
+    Raises
+    ------
+    TableError
+        ``repeated-step``: two rows at one place have no correlation below one.
     """
     frame = runs.frame
     same = (frame["run"] == frame["run"].shift()).to_numpy()
     previous = np.where(same, np.arange(len(frame)) - 1, -1)
-    place = frame[runs.order].to_numpy()
-    return previous, np.where(same, np.abs(place - place[previous]), 0.0)
+    order = order or runs.order
+    place = frame[order].to_numpy()
+    gap = np.where(same, np.abs(place - place[previous]), 0.0)
+    again = same & (gap == 0)
+    if again.any():
+        found = (
+            f"{name_rows(frame['row'][again].tolist())} repeat {order} of another row of "
+            f"their run; rows of a curve follow each other in {order}: give each curve a "
+            f"run label of its own, or leave the correlation out with serial=False (--independent)"
+        )
+        raise TableError([Finding("repeated-step", "error", found)])
+    return previous, gap
 
 
-def usual_gap(runs: Runs) -> float:
+def usual_gap(runs: Runs, order: str = "") -> float:
     """Median distance of neighbouring rows of a run."""
-    gap = neighbours(runs)[1]
+    gap = neighbours(runs, order)[1]
     return float(np.median(gap[gap > 0])) if (gap > 0).any() else 1.0
 
 
 def history_units(law: Law, runs: Runs) -> dict[str, float]:
-    """Units of the histories of a scheduled law: largest rate, mean area of the fitted rows."""
+    """Units of the histories of a scheduled law: largest rate, mean area of the fitted rows.
+
+    Raises
+    ------
+    TableError
+        ``missing-schedule``, if the table was read without.
+    """
     if not law.scheduled:
         return {}
-    rate = max(schedule.peak for schedule in runs.schedules.values())
+    if "schedule" not in runs.frame:
+        found = (
+            f"law {law.name} needs the learning rate along each run: name its column with "
+            f"rate= (--rate), or one of schedules as texts with schedule= (--schedule)"
+        )
+        raise TableError([Finding("missing-schedule", "error", found)])
+    rate = max(runs.schedules[str(label)].peak for label in runs.frame["schedule"].unique())
     areas = np.concatenate(
         [
             runs.schedules[str(label)].area(rows["step"].to_numpy())

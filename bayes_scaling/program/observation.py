@@ -6,11 +6,15 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jax.scipy.special import log_ndtr, logsumexp
 from jaxtyping import Float
 from numpyro.distributions import constraints
+
+from bayes_scaling.errors import UsageError
 
 from .noise import EXCESS_MEDIAN, EXCESS_SD, FrontierNoise
 from .structure import Data, Structure
@@ -22,6 +26,11 @@ def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
     """Sample the scalars of the likelihood inside a NumPyro program."""
     values = structure.noise.sample_parameters(data.scale)
     if structure.untuned:
+        if structure.noise.side:
+            raise UsageError(
+                f"untuned runs cannot be told from the shortfall of noise {structure.noise.name}; "
+                f"use student-t or lognormal, or leave out the column of untuned runs"
+            )
         shortfall = dist.LogNormal(jnp.log(EXCESS_MEDIAN * data.scale), EXCESS_SD)
         values["excess"] = numpyro.sample("excess", shortfall)
     if structure.serial:
@@ -86,11 +95,21 @@ class Observations(dist.Distribution):
         if bound is None:
             return found
         above, gone = noise.to_scale(bound) - centre, self.data.diverged
+        untuned = self.data.untuned
         if gone is None:
-            beyond = noise.log_survival(above, spread, self.values)
-            return jnp.where(value >= bound, beyond, found)
+            return jnp.where(value >= bound, self._beyond(above, spread, untuned), found)
         # the chance costs far more than the density, and few runs need it
-        return found.at[gone].set(noise.log_survival(above[gone], spread[gone], self.values))
+        untuned = None if untuned is None else untuned[gone]
+        return found.at[gone].set(self._beyond(above[gone], spread[gone], untuned))
+
+    def _beyond(
+        self, above: Float[Array, " k"], spread: Float[Array, " k"], untuned: Array | None
+    ) -> Float[Array, " k"]:
+        """Log probability of lying further than `above` over the centre."""
+        found = self.structure.noise.log_survival(above, spread, self.values)
+        if untuned is None:
+            return found
+        return jnp.where(untuned, excess_log_survival(above, spread, self.values["excess"]), found)
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Float[Array, "*n runs"]:
         """Draw responses; diverged runs are those that come out above the bound."""
@@ -99,17 +118,31 @@ class Observations(dist.Distribution):
             return jax.vmap(self.sample)(keys)
         noise = self.structure.noise
         key_noise, key_excess = jax.random.split(key)
-        zero, one = jnp.zeros_like(self.centre), jnp.ones_like(self.centre)
-        if self.tie is not None and self.data.previous is not None:
-            fresh = noise.around(zero, one, self.values).sample(key_noise)
-            fresh = fresh * jnp.sqrt(1.0 - self.tie**2)
-            off = self.spread * _accumulate(fresh, self.tie, self.data.previous)
-        else:
-            off = noise.around(zero, self.spread, self.values).sample(key_noise)
+        zero = jnp.zeros_like(self.centre)
+        fresh = self.spread if self.tie is None else self.spread * jnp.sqrt(1.0 - self.tie**2)
+        off = noise.around(zero, fresh, self.values).sample(key_noise)
         if self.data.untuned is not None:
-            above = jnp.abs(self.values["excess"] * jax.random.normal(key_excess, zero.shape))
-            off = off + jnp.where(self.data.untuned, above, 0.0)
+            above = FrontierNoise(zero, fresh, self.values["excess"], 1).sample(key_excess)
+            off = jnp.where(self.data.untuned, above, off)
+        if self.tie is not None and self.data.previous is not None:
+            off = self.spread * _accumulate(off / self.spread, self.tie, self.data.previous)
         return noise.from_scale(self.centre + off)
+
+
+def excess_log_survival(
+    above: Float[Array, "*runs"], spread: Float[Array, "*runs"], excess: Float[Array, "*#runs"]
+) -> Float[Array, "*runs"]:
+    """Log probability that normal noise and a half-normal excess exceed `above`.
+
+    Their sum is skew normal: its survival is a normal one and twice Owen's T, which is an
+    integral of ``exp(-h**2 / (2 cos(angle)**2))``.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    h, end = above / jnp.hypot(spread, excess), jnp.arctan2(excess, spread)
+    angles = 0.5 * end[..., None] * jnp.asarray(1.0 + nodes)
+    powers = -0.5 * (h[..., None] / jnp.cos(angles)) ** 2
+    twice_t = logsumexp(powers, axis=-1, b=jnp.asarray(weights)) + jnp.log(0.5 * end / jnp.pi)
+    return jnp.logaddexp(log_ndtr(-h), twice_t)
 
 
 def _accumulate(

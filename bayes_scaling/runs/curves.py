@@ -38,7 +38,7 @@ def attach_schedules(
     Raises
     ------
     TableError
-        ``bad-schedule``, ``repeated-step`` or ``only-warm-up``.
+        ``bad-schedule`` or ``only-warm-up``.
     UsageError
         If the columns that a schedule needs are not named.
     """

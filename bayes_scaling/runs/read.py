@@ -128,6 +128,11 @@ def read_runs(
     mapping = {"N": "N", "D": "D"} if inputs is None else dict(inputs)
     if not mapping:
         raise UsageError('no input is mapped; write inputs={"N": <column>} or --input N=<column>')
+    if diverged_above is not None and not np.isfinite(diverged_above):
+        raise UsageError(
+            f"diverged_above is {diverged_above}; it must be a finite bound, in the unit of the "
+            "response"
+        )
     others = {"response": response, "rung": rung, "seed": seed, "se": se, "run": run}
     others |= {"untuned": untuned, "rate": rate, "schedule": schedule}
     roles = _roles(mapping, groups, others)
@@ -189,6 +194,8 @@ def _canonical(
             empty_allowed = settings_unknown & (role.kind == "input")
             errors += _number_errors(role, values, bad, cells, rows, empty_allowed)
             canonical[role.name] = values
+            if role.kind == "response" and bound is not None:
+                errors += _all_diverged(role, values, bound)
         elif role.column in table:
             labels = _labels(table[role.column].iloc[kept])
             errors += _missing_labels(role, labels, rows)
@@ -314,6 +321,15 @@ def _number_errors(
             "looks-like-billions",
             f"the largest value of column '{name}' is {largest:g}{what}, and these look like "
             f"billions: write {largest:g}B, or multiply the column by 1e9",
+        )
+
+
+def _all_diverged(role: _Role, values: Floats, bound: float) -> Iterator[Finding]:
+    if len(values) and (values >= bound).all():
+        yield _error(
+            "all-diverged",
+            f"no value of column '{role.column}' is below diverged_above ({bound:g}), so every "
+            "run has diverged: raise the bound or add runs that have not",
         )
 
 

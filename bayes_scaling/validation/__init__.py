@@ -2,6 +2,6 @@
 
 from .calibration import Calibration, calibrate
 from .simulate import simulate
-from .together import Together
+from .together import Together, kind_of
 
-__all__ = ["Calibration", "Together", "calibrate", "simulate"]
+__all__ = ["Calibration", "Together", "calibrate", "kind_of", "simulate"]

@@ -8,18 +8,22 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from casekit import axis
 from cases import CASES, Case, Check
+from recovery import own_program
 
 from bayes_scaling import find_law
-from bayes_scaling.law import CITATIONS, Law, ResponseScale
+from bayes_scaling.law import CITATIONS, History, Law, ResponseScale
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.models import registry
 from bayes_scaling.program.build import references
+from bayes_scaling.program.curves import histories
 
 RESPONSE = ResponseScale(median=3.0, smallest=2.0, spread=2.5)
 DRAWS = 64  # of the prior
+BEFORE_A_FALL = History(*(np.ones(1),) * 2, *(np.zeros((1, 1)),) * 3, np.ones((1, 1)))
 
 rows = pytest.mark.parametrize("case", CASES, ids=lambda case: case.law)
 with_level = pytest.mark.parametrize(
@@ -27,6 +31,9 @@ with_level = pytest.mark.parametrize(
 )
 with_slopes = pytest.mark.parametrize(
     "case", [c for c in CASES if c.slopes], ids=lambda case: case.law
+)
+with_scatter = pytest.mark.parametrize(
+    "case", [c for c in CASES if find_law(c.law).scatter], ids=lambda case: case.law
 )
 Inputs = dict[str, np.ndarray]
 Values = dict[str, jax.Array]
@@ -38,6 +45,8 @@ def points(case: Case) -> int:
 
 
 def references_of(case: Case) -> dict[str, float]:
+    if find_law(case.law).scheduled:
+        return own_program(case)[1].references
     return references(find_law(case.law), {k: np.asarray(v) for k, v in case.domain.items()})
 
 
@@ -45,9 +54,26 @@ def grid(case: Case, margin: float = 0.0) -> Inputs:
     """Inputs over the domain, or its inside, as the law's function takes them."""
     law = find_law(case.law)
     at = np.linspace(margin, 1.0 - margin, points(case))
+    if law.scheduled:
+        return along_a_schedule(case, axis(case, "step", at))
     mesh = np.meshgrid(*(axis(case, k, at) for k in case.domain), indexing="ij")
     raw = {k: m.ravel() for k, m in zip(case.domain, mesh, strict=True)}
     return law.centre(raw, references_of(case))
+
+
+def along_a_schedule(case: Case, step: np.ndarray) -> Inputs:
+    """Rows of the run of the design whose rate falls throughout."""
+    law, spec, _ = own_program(case)
+    text = case.inputs().set_index("run").loc["cosine", "schedule"].iloc[0]
+    given = {"step": step, "schedule": histories(spec, pd.Series([text] * len(step)), step)}
+    return law.centre(given, spec.references)
+
+
+def at_reference(case: Case) -> Inputs:
+    """The reference point, at the best settings and before the rate falls."""
+    law, found = find_law(case.law), references_of(case)
+    point = law.centre(found | {"schedule": BEFORE_A_FALL}, found)
+    return point | dict.fromkeys(law.settings, np.nan)
 
 
 def on_scale(law: Law, mean: jax.Array) -> jax.Array:
@@ -137,7 +163,7 @@ def test_prior_predictions_are_finite(case: Case) -> None:
 def test_level_is_the_mean_at_the_reference(case: Case) -> None:
     law = find_law(case.law)
     values = prior_draws(law)
-    mean = law.mean(law.centre(references_of(case), references_of(case)), values)
+    mean = law.mean(at_reference(case), values)
     np.testing.assert_allclose(mean, values["level"], rtol=1e-12)
 
 
@@ -152,8 +178,8 @@ def test_gradients_match_finite_differences(case: Case) -> None:
         """Sum of means on their scale, parameters moved in prior sds and inputs relatively."""
         values = at(law, dict(zip(law.parameters, shift[:n_parameters], strict=True)))
         moves = dict(zip(law.inputs, shift[n_parameters:], strict=True))
-        moved = {k: jnp.asarray(x) * jnp.exp(moves[k]) for k, x in inputs.items()}
-        return on_scale(law, law.mean(moved, values)).sum()
+        moved = {k: jnp.asarray(inputs[k]) * jnp.exp(moves[k]) for k in law.inputs}
+        return on_scale(law, law.mean(inputs | moved, values)).sum()
 
     gradient = np.asarray(jax.grad(total)(jnp.asarray(middle_z)))
     step = 1e-5
@@ -177,6 +203,21 @@ def test_gradients_of_prior_draws_are_finite(case: Case) -> None:
     gradients = jax.grad(lambda v: on_scale(law, law.mean(inputs, v)).sum())(prior_draws(law))
     assert set(gradients) == set(law.parameters)
     for name, gradient in gradients.items():
+        assert np.isfinite(gradient).all(), name
+
+
+@with_scatter
+def test_scatter_is_a_spread(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, values = grid(case), prior_draws(law)
+    spread = np.asarray(law.extra_spread(inputs, values))
+    assert spread.shape == (DRAWS, points(case) ** len(law.inputs))
+    assert np.isfinite(spread).all()
+    assert (spread >= 0).all()
+    assert spread.max() > 0
+    if law.settings:
+        assert np.all(law.extra_spread(at_reference(case), values) == 0)
+    for name, gradient in jax.grad(lambda v: law.extra_spread(inputs, v).sum())(values).items():
         assert np.isfinite(gradient).all(), name
 
 
@@ -277,7 +318,7 @@ def test_shifted_exponents_are_slopes(case: Case) -> None:
     assert set(shifts) == set(case.slopes.values())
 
     def log_mean(moves: Values) -> jax.Array:
-        ones = law.centre(references_of(case), references_of(case))
+        ones = at_reference(case)
         moved = {k: ones[k] * jnp.exp(moves[k]) if k in moves else ones[k] for k in law.inputs}
         return jnp.log(law.mean(moved, values)).sum()
 

@@ -30,6 +30,39 @@ def runs_of(groups: tuple[str, ...]) -> Any:
     return read_runs(pd.DataFrame(columns), group=groups, se="se")
 
 
+def curves_of(groups: tuple[str, ...]) -> Any:
+    """Three runs of two recipes, of unequal length and at uneven steps."""
+    rng = np.random.default_rng(4)
+    rows = {"a": [1, 2, 4, 7, 9], "b": [1, 3, 5, 6], "c": [2, 4, 8]}
+    names = [name for name, steps in rows.items() for _ in steps]
+    step = 1000.0 * np.concatenate(list(rows.values()))
+    frame = pd.DataFrame({"step": step, "D": 1e6 * step, "name": names})
+    frame["loss"] = 2.0 + 8.0 * step**-0.2 + 0.01 * rng.normal(size=step.size)
+    frame["recipe"] = np.where(frame["name"] == "b", "muon", "adamw")
+    peaks = {"a": "1e-3,steps=9000", "b": "5e-4,steps=7000,final=1e-4", "c": "2e-3,steps=8000"}
+    frame["plan"] = [f"cosine:warmup=500,peak={peaks[name]}" for name in names]
+    inputs = {"step": "step", "D": "D"}
+    return read_runs(frame, inputs=inputs, run="name", schedule="plan", group=groups)
+
+
+def sweep_of(groups: tuple[str, ...]) -> Any:
+    """A sweep of learning rates at four rungs: some runs diverged, some rates are not known."""
+    rng = np.random.default_rng(5)
+    n, d = np.repeat([1e8, 1e8, 4e8, 8e8], 4), np.repeat([2e9, 9e9, 4e9, 2e10], 4)
+    lr = np.tile([3e-4, 1e-3, 3e-3, 1e-2], 4)
+    loss = 1.7 + 60 * n**-0.25 + 90 * d**-0.25 + 0.2 * np.log10(lr / 1e-3) ** 2
+    loss = loss + 0.003 * rng.normal(size=n.size)
+    frame = pd.DataFrame({"N": n, "D": d, "lr": lr, "loss": loss})
+    frame.loc[[3, 11], "loss"] = [np.inf, 30.0]
+    frame["rough"] = np.arange(16) % 5 == 0
+    frame.loc[frame["rough"], "lr"] = np.nan
+    frame["recipe"] = ["adamw", "muon"] * 8
+    inputs = {k: k for k in ("N", "D", "lr")}
+    options: dict[str, Any] = {"untuned": "rough", "diverged_above": 8.0}
+    return read_runs(frame, inputs=inputs, group=groups, **options)
+
+
+TABLES = {"runs": runs_of, "curves": curves_of, "sweep": sweep_of}
 CHOICES: dict[str, dict[str, Any]] = {
     "single": {"groups": ()},
     "single kaplan": {"groups": (), "law": "kaplan"},
@@ -58,7 +91,15 @@ CHOICES: dict[str, dict[str, Any]] = {
         "groups": ("recipe", "corpus"),
         "pool": {"reducible": {"recipe": "separate"}, "share_N": {"corpus": "separate"}},
     },
-}
+    "own group sds": {"rung": False, "group_sd": {"alpha": 0.02, "level": {"recipe": 0.1}}},
+    "curves": {"table": "curves", "law": "token_curve", "groups": ()},
+    "curves in turns with rungs": {
+        "table": "curves", "law": "token_curve", "noise": "lognormal", "rung": True,
+    },
+    "pooled curves of a scheduled law": {"table": "curves", "law": "annealing"},
+    "sweep": {"table": "sweep", "law": "rate_valley", "groups": (), "rung": True},
+    "pooled sweep, raw noise": {"table": "sweep", "law": "rate_valley", "noise": "student-t-raw"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,9 +115,14 @@ class Setting:
 
 @pytest.fixture(params=CHOICES, scope="module")
 def setting(request: pytest.FixtureRequest) -> Setting:
-    options = {"groups": ("recipe",), "law": "chinchilla"} | CHOICES[request.param]
-    runs, law = runs_of(options.pop("groups")), find_law(options.pop("law"))
+    options = {"groups": ("recipe",), "law": "chinchilla", "table": "runs"} | CHOICES[request.param]
+    table = options.pop("table")
+    runs, law = TABLES[table](options.pop("groups")), find_law(options.pop("law"))
     spec = build_spec(law, runs, **options)
+    # the table brings what it is there for
+    assert spec.serial == (table == "curves")
+    assert (spec.bound is not None) == spec.untuned == (table == "sweep")
+    assert (law.scatter is not None) == (table == "sweep")
     structure, data = spec.structure(law), build_data(spec, law, runs)
     coordinates = Coordinates(structure, data)
     rng = np.random.default_rng(8)

@@ -1,0 +1,83 @@
+"""From the options of check and fit to a model and a checked table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bayes_scaling.errors import UsageError
+
+from .arguments import read_pairs
+from .options import Model
+
+if TYPE_CHECKING:
+    from bayes_scaling.law import Law
+    from bayes_scaling.posterior import ScalingModel
+    from bayes_scaling.runs import Runs
+
+
+def read_scales(texts: list[str] | None) -> dict[str, float | dict[str, float]]:
+    """Read group sds: PARAMETER=SCALE, or PARAMETER.COLUMN=SCALE."""
+    from bayes_scaling.runs import parse_number
+
+    found: dict[str, float | dict[str, float]] = {}
+    for name, value in read_pairs(texts, "--group-sd").items():
+        parameter, dot, column = name.partition(".")
+        scale = parse_number(value)
+        if not dot:
+            found[parameter] = scale
+            continue
+        by_column = found.setdefault(parameter, {})
+        if not isinstance(by_column, dict):
+            raise UsageError(f"--group-sd gives {parameter} both alone and by column; keep one")
+        by_column[column] = scale
+    return found
+
+
+def make_model(options: Model) -> ScalingModel:
+    """Make the model that the options describe."""
+    from bayes_scaling import ScalingModel, find_law
+
+    return ScalingModel(
+        find_law(options.law),
+        pool=read_pairs(options.pool, "--pool"),  # type: ignore[arg-type]
+        noise=options.noise,
+        rung=False if options.rung == "off" else None,
+        serial=options.serial,
+        group_sd=read_scales(options.group_sd),
+    )
+
+
+def read_table(path: Path, law: Law, options: Model) -> Runs:
+    """Read the table of runs for a law."""
+    from bayes_scaling import read_runs
+
+    named = read_pairs(options.inputs, "--input")
+    # a schedule follows steps, whatever the law takes
+    extra = {"step"} if options.rate or options.schedule else set()
+    for name in named:
+        if name not in {*law.inputs, *extra}:
+            raise UsageError(
+                f"--input names {name}, which law {law.name} does not have; "
+                f"it has {', '.join(law.inputs)}"
+            )
+    wanted = [*law.inputs, *sorted(extra - set(law.inputs))]
+    return read_runs(
+        path,
+        inputs={name: named.get(name, name) for name in wanted},
+        response=options.response,
+        group=options.group,
+        rung=None if options.rung == "off" else options.rung,
+        seed=options.replicate,
+        se=options.se,
+        run=options.run,
+        untuned=options.untuned,
+        rate=options.rate,
+        schedule=options.schedule,
+        rate_warmup=options.rate_warmup,
+        diverged_above=options.diverged_above,
+        where=options.where,
+        unit=options.unit,
+        counts_embeddings=options.embeddings,
+        flops=options.flops,
+    )

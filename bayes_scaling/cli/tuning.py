@@ -1,0 +1,54 @@
+"""The verb that asks a saved fit for the best settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import load_fit, read_pairs, read_points
+from .options import AsJson, At, FitFile, FitLaw, Force, PointsFile, Seed
+from .output import draw, print_json, tell
+
+
+def tune(
+    fit: FitFile,
+    at: At = None,
+    points: PointsFile = None,
+    tried: Annotated[
+        list[str] | None,
+        typer.Option("--try", help="Settings to be judged, lr=1e-3,B=0.5M. May be repeated."),
+    ] = None,
+    bound: Annotated[
+        float, typer.Option("--bound", help="Expected share of the loss that makes the plateau.")
+    ] = 0.001,
+    seed: Seed = 0,
+    law: FitLaw = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Also draw what settings cost to this file.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best settings, such as learning rate and batch size, at any N and D."""
+    from bayes_scaling import tune as find_best
+    from bayes_scaling.display import tuning
+
+    fitted = load_fit(fit, law)
+    settings = [read_pairs(text.split(","), "--try") for text in tried or []] or None
+    answer = find_best(
+        fitted,
+        read_points(fitted, at, points),
+        settings=settings,
+        bound=bound,
+        seed=seed,
+        force=force,
+    )
+    if figure is not None:
+        draw(answer, figure)
+    if as_json:
+        print_json(tuning.tuning_object(answer))
+    else:
+        tuning.show_tuning(answer)
+        tell(answer.warnings)

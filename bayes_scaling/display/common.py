@@ -1,0 +1,97 @@
+"""What figures share: panels, axes, and the fitted runs as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_scaling.answers.forecast import forecast
+from bayes_scaling.law import Law
+from bayes_scaling.posterior.fit import Fit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
+    """Panels of one figure, always as a table of them."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+
+
+def frame_of(fit: Fit) -> pd.DataFrame:
+    """Inputs, labels and responses of the fitted runs, and which of them have diverged."""
+    constants = fit.tree["constant_data"].to_dataset().to_dataframe().reset_index()
+    response = fit.tree["observed_data"]["response"].to_numpy()
+    bound = np.inf if fit.spec.bound is None else fit.spec.bound
+    return constants.assign(response=response, diverged=response >= bound)
+
+
+def is_curves(frame: pd.DataFrame) -> bool:
+    """Whether rows are points of curves: some run has three or more."""
+    return bool((frame["run"].value_counts() >= 3).any())
+
+
+def point_columns(fit: Fit) -> list[str]:
+    """Columns of the fitted runs that a forecast takes."""
+    return [*fit.law.inputs, *fit.groups, *(["schedule"] if fit.law.scheduled else [])]
+
+
+def panels_of(fit: Fit, frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, str], pd.DataFrame]]:
+    """Title, labels and runs of each group."""
+    if not fit.groups:
+        yield "", {}, frame
+        return
+    for key, runs in frame.groupby(list(fit.groups)):
+        labels = dict(zip(fit.groups, map(str, key), strict=True))
+        yield ", ".join(labels.values()), labels, runs
+
+
+def scale_of(law: Law, name: str) -> str:
+    """Scale of the axis of an input."""
+    return "log" if law.inputs[name].on_log else "linear"
+
+
+def axis_label(law: Law, name: str) -> str:
+    """Name, meaning and unit of an input."""
+    unit = law.inputs[name].unit
+    return f"{name}, {law.inputs[name].meaning}" + (f" ({unit})" if unit not in ("", "1") else "")
+
+
+def short(value: float) -> str:
+    """Three digits, but all of a date."""
+    return f"{value:.6g}" if 1000 <= abs(value) < 10_000 else f"{value:.3g}"
+
+
+def median_mean(fit: Fit, points: pd.DataFrame) -> np.ndarray:
+    """Median of the law's mean at points."""
+    return forecast(fit, points, kind="mean", force=True).summary()["q0.5"].to_numpy()
+
+
+def even(law: Law, runs: pd.DataFrame, name: str) -> np.ndarray:
+    """Values of an input on its own axis, equal where they differ by a hundredth or so."""
+    values = runs[name].to_numpy(dtype=float)
+    if law.inputs[name].on_log:
+        return np.log(values).round(2)
+    return ((values - values.min()) / (np.ptp(values) or 1.0)).round(2)
+
+
+def plain_log_ticks(ax: Axes) -> None:
+    """Losses such as 2.5 rather than 2.5 x 10^0 on the vertical log axis."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    low, high = ax.get_ylim()
+    if high / low < 20:
+        subs = (
+            (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+            if high / low > 1.6
+            else tuple(np.arange(1, 10, 0.1 if high / low > 1.15 else 0.05))
+        )
+        ax.yaxis.set_major_locator(LogLocator(base=10, subs=subs))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
