@@ -96,6 +96,7 @@ ANNEALING = Case(
     truth={"level": 3.2, "reducible": 0.15, "alpha": 0.5, "gain": 0.04, "memory": 0.08} | LATE,
     domain={"step": (1500.0, 24000.0)},
     design=curves,
+    unidentified={"delay": "the prior is narrow, and few early rows speak of it"},
     sigma=0.001,
     published=(
         Check(
@@ -162,6 +163,7 @@ MULTI_POWER = Case(
     | LATE,
     domain={"step": (1500.0, 24000.0)},
     design=curves,
+    unidentified={"delay": "the prior is narrow, and few early rows speak of it"},
     sigma=0.001,
     published=(
         Check(

@@ -2,6 +2,7 @@
 
     python tests/results.py              # laws whose declaration has changed; resumes
     python tests/results.py LAW [...]    # these again
+    python tests/results.py --tables 40 LAW [...]    # with fewer simulated tables
 
 Each law takes a minute or two on one core. `test_results.py` says which rows are stale.
 """
@@ -53,14 +54,16 @@ def digest(case: Case) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def calibration(case: Case, names: tuple[str, ...] = ALL) -> Calibration:
+def calibration(
+    case: Case, names: tuple[str, ...] = ALL, replicates: int = REPLICATES
+) -> Calibration:
     """Ranks of the law's own quantities, fitted in the program of all of `names`."""
     law, spec, data = own_program(case)
     program = together(kind_of(law), names)
     found = rank_truths(
         program.structure,
         program.data(law, data, spec),
-        replicates=REPLICATES,
+        replicates=replicates,
         seed=SEED,
         report=lambda text: print(f"  {case.law}: {text}", flush=True),
     )
@@ -70,12 +73,12 @@ def calibration(case: Case, names: tuple[str, ...] = ALL) -> Calibration:
     return Calibration(names, found.ranks[:, kept], found.redone)
 
 
-def row_of(case: Case, names: tuple[str, ...]) -> dict[str, Any]:
+def row_of(case: Case, names: tuple[str, ...], replicates: int = REPLICATES) -> dict[str, Any]:
     """Recovery and calibration of one law, in the program of all of `names`."""
     found = recover(case.law, names)
     faults = found.faults(tuple(case.unidentified))
     informed = {k: c for k, c in found.contraction.items() if k not in case.unidentified}
-    ranks = calibration(case, names)
+    ranks = calibration(case, names, replicates)
     p = ranks.p_values()
     worst = min(p, key=p.__getitem__)
     return {
@@ -163,10 +166,13 @@ def page(table: pd.DataFrame) -> str:
 
 
 def main(names: list[str]) -> int:
+    replicates = REPLICATES
+    if names[:1] == ["--tables"]:
+        replicates, names = int(names[1]), names[2:]
     chosen = tuple(names or stale(read()))
     for name in chosen:
         print(name, flush=True)
-        row = pd.DataFrame([row_of(BY_NAME[name], chosen)])
+        row = pd.DataFrame([row_of(BY_NAME[name], chosen, replicates)])
         with LOCK.open("w") as lock:  # several processes may share the laws
             fcntl.flock(lock, fcntl.LOCK_EX)
             others = read()

@@ -136,7 +136,19 @@ def test_no_chance_where_no_run_diverged() -> None:
 
 def test_exponents_of_optima_and_costs() -> None:
     table = scoring.exponents(fake_fit_of(registry["valley"], sweep(), TRUTH))
-    assert list(table.index) == ["rate_N", "rate_D", "batch_N", "batch_D", "cost_N", "cost_D"]
+    names = ["rate_N", "rate_D", "batch_N", "batch_D", "cost_N", "cost_D", "coupling"]
+    assert list(table.index) == names
     assert table.loc["rate_N", "mean"] == pytest.approx(-0.7, abs=0.01)
     assert (table["q0.05"] < table["mean"]).all()
     assert (table["mean"] < table["q0.95"]).all()
+
+
+def test_best_runs_alone_give_the_exponents_of_their_optima() -> None:
+    places = sweep()[["N", "D"]].drop_duplicates()
+    best = places.assign(
+        lr=places["N"] ** -0.7 * places["D"] ** 0.3, B=places["D"] ** 0.6, loss=2.0
+    )
+    worse = best.assign(lr=1.0, B=1.0, loss=2.1)
+    found = scoring.of_best_runs(pd.concat([best, worse], ignore_index=True), "loss", within=0.01)
+    np.testing.assert_allclose(found["slope"], [-0.7, 0.3, 0.0, 0.6], atol=1e-6)
+    assert list(found.index) == ["rate_N", "rate_D", "batch_N", "batch_D"]

@@ -109,8 +109,9 @@ def _bfgs(
         inverse = jnp.where(curved, updated, inverse)
         return (x, value, gradient, inverse, jnp.where(lower, 1.0, 0.4 * fraction)), None
 
-    x = start.centre
-    state = (x, *slope(x), start.factor @ start.factor.T, jnp.asarray(1.0))
+    # the first step is of length zero, so that the gradient is compiled in one place
+    x, nowhere = start.centre, jnp.asarray(jnp.inf)
+    state = (x, nowhere, jnp.zeros_like(x), start.factor @ start.factor.T, jnp.asarray(1.0))
     (x, *_, inverse, _), _ = jax.lax.scan(climb, state, None, length=CLIMB)
     return x, inverse
 

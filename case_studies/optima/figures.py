@@ -11,6 +11,7 @@ import scoring
 import steplaw
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 import bayes_scaling as bs
 
@@ -49,7 +50,7 @@ def valley(fit: bs.Fit) -> None:
     bar.set_ticks(np.log10([0.03, *CONTOURS]), labels=["0.03", *(f"{v:g}" for v in CONTOURS)])
     axes.set(xscale="log", yscale="log", xlabel=NAMES["lr"], ylabel=NAMES["B"])
     axes.set_title(f"N = {n / 1e6:.0f}M, D = {d / 1e9:.1f}B", fontsize=10)
-    axes.legend(fontsize=7, loc="lower right")
+    figure.legend(fontsize=7, loc="outside lower center", ncols=3)
     save(figure, "valley")
 
 
@@ -58,7 +59,9 @@ def along(axes: Axes, fit: bs.Fit, setting: str, n: float, d: np.ndarray, colour
     draws = np.stack([scoring.optimum(fit, {"N": n, "D": x})[setting] for x in d])
     low, mid, high = np.quantile(draws, (0.05, 0.5, 0.95), axis=1)
     axes.fill_between(d, low, high, color=colour, alpha=0.3, lw=0)
-    axes.plot(d, mid, color=colour, label=f"N = {n / 1e6:.3g}M")
+    axes.plot(
+        d, mid, color=colour, label=f"N = {n / 1e6:.0f}M" if n > 1e6 else f"N = {n / 1e3:.0f}k"
+    )
 
 
 def optima(fit: bs.Fit) -> None:
@@ -82,7 +85,7 @@ def optima(fit: bs.Fit) -> None:
 
 def swept(fit: bs.Fit) -> None:
     """Best rate and batch size of the ladder's sweep along D, a line a size."""
-    frame = ladder.table().query(f"recipe == '{ladder.RECIPE}'")
+    frame = ladder.swept(ladder.table()).query(f"recipe == '{ladder.RECIPE}'")
     d = np.geomspace(frame["D"].min() / 2, frame["D"].max() * 2, 30)
     figure = Figure(figsize=(9.6, 4), layout="constrained")
     for axes, setting in zip(figure.subplots(1, 2), NAMES, strict=True):
@@ -92,6 +95,7 @@ def swept(fit: bs.Fit) -> None:
                 top = cell.loc[cell[ladder.RESPONSE].idxmin(), setting]
                 axes.plot(x, top, "o", color=colour, ms=5)
         axes.set(xscale="log", yscale="log", xlabel="symbols D")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel(f"best {NAMES[setting]}".replace("tokens", "symbols"))
     axes.plot([], [], "ko", ms=5, label="best run of a cell")
     axes.legend(fontsize=7)

@@ -15,11 +15,16 @@ ABOVE = 2.7
 BATCH = 512  # that of the recipes whose batch size was not varied
 OPTIONS = {"seed": 0, "draws": 500, "warmup": 500, "target_accept": 0.95}
 RECIPE = "transformer-adamw"
+SWEEPS, SINGLE = ("tuning", "edges"), ("grid", "seeds")
 
 
 def table() -> pd.DataFrame:
-    """All tuning runs; B counts symbols a step, a cell is a shape and a number of symbols."""
-    frame = bs.datasets.ladder().runs.query("study in ('tuning', 'edges')")
+    """The sweeps, and runs at one rate and batch size a cell, which say how the best loss falls.
+
+    B counts symbols a step; a cell is a shape and a number of symbols.
+    """
+    frame = bs.datasets.ladder().runs
+    frame = frame[frame["study"].isin([*SWEEPS, *SINGLE])]
     frame = frame.rename(columns={"batch": "B"}).reset_index(drop=True)
     shape = frame["width"].astype(str) + "x" + frame["depth"].astype(str)
     return frame.assign(cell=shape + " " + frame["D"].astype(str))
@@ -42,10 +47,14 @@ def groups(law: bs.Law) -> dict[str, str]:
     return {"group": "recipe"} if law.name.startswith("rate_valley") else {}
 
 
+def swept(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["study"].isin(SWEEPS)]
+
+
 def optima(fit: bs.Fit, frame: pd.DataFrame) -> pd.DataFrame:
     """Best settings of every recipe at every cell: median, 90 % interval, and the best run."""
     rows = []
-    for (recipe, cell), runs in frame.groupby(["recipe", "cell"]):
+    for (recipe, cell), runs in swept(frame).groupby(["recipe", "cell"]):
         at = {"N": float(runs["N"].iloc[0]), "D": float(runs["D"].iloc[0])}
         best = runs.loc[runs[RESPONSE].idxmin()]
         for name, draws in scoring.optimum(fit, at, labels(fit, recipe)).items():
@@ -64,8 +73,9 @@ def left_out(law: bs.Law, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     """Gaps, and coverage, of every cell with all its recipes left out in turn."""
     lost = int((frame[RESPONSE] > ABOVE).sum())
     gaps, held = [], []
-    for cell, runs in frame.groupby("cell"):
-        full = scoring.padded(frame.drop(runs.index), len(frame), lost, RESPONSE, ABOVE)
+    for cell, runs in swept(frame).groupby("cell"):
+        others = frame[frame["cell"] != cell]
+        full = scoring.padded(others, len(frame), lost, RESPONSE, ABOVE)
         fit = bs.ScalingModel(law).fit(read(full, law, se="se", **groups(law)), **OPTIONS)
         print(f"without {cell}: {sampled(fit)}", flush=True)
         points = runs[[*law.inputs, *fit.groups]].reset_index(drop=True)

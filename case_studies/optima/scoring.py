@@ -114,7 +114,30 @@ def chances(draws: np.ndarray, diverged: np.ndarray, above: float) -> dict[str, 
 
 
 def exponents(fit: bs.Fit) -> pd.DataFrame:
-    """Posterior mean and 90 % interval of the exponents of the optima and of the costs."""
-    names = [p for p in fit.law.parameters if p.endswith(("_N", "_D")) and p != "share_N"]
+    """Posterior mean and 90 % interval of the exponents of optima and costs, and the coupling."""
+    moved = [p for p in fit.law.parameters if p.endswith(("_N", "_D")) and p != "share_N"]
+    names = [*moved, "coupling"]
     table = fit.summary().set_index("name")
     return table.loc[[n for n in names if n in table.index], ["mean", "q0.05", "q0.95"]]
+
+
+def of_best_runs(frame: pd.DataFrame, response: str, within: float) -> pd.DataFrame:
+    """Exponents of the optima by least squares on the best runs of every cell alone.
+
+    Parameters
+    ----------
+    within : float
+        Runs count whose response is at most this share above the least of their cell.
+    """
+    least = frame.groupby(["N", "D"])[response].transform("min")
+    good = np.log(frame.loc[frame[response] <= (1 + within) * least, ["N", "D", *SETTINGS]])
+    cells = good.groupby(["N", "D"], as_index=False).mean()
+    design = np.column_stack([np.ones(len(cells)), cells["N"], cells["D"]])
+    spread = np.linalg.inv(design.T @ design)
+    rows = {}
+    for setting, name in SETTINGS.items():
+        slopes = spread @ design.T @ cells[setting]
+        off = cells[setting] - design @ slopes
+        sd = np.sqrt(np.diag(spread) * (off**2).sum() / (len(cells) - 3))
+        rows |= {f"{name}_N": (slopes[1], sd[1]), f"{name}_D": (slopes[2], sd[2])}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["slope", "standard error"])

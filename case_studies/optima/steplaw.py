@@ -83,6 +83,10 @@ def study() -> tuple[dict[str, bs.Fit], float]:
     runs = read(frame)
     cells = frame.groupby(["N", "D"]).ngroups
     print(f"{len(runs)} runs, {runs.diverged.sum()} diverged, in {cells} cells")
+    for within in (0.0, 0.0025):
+        found = scoring.of_best_runs(frame, RESPONSE, within)
+        title = f"{within:.2%} above the best of their cell"
+        print(f"\nleast squares on runs at most {title}\n{found.round(3).to_string()}")
     fits = {"valley": fitted("valley", runs)}
     fits["step_law"] = fitted("batch size by D alone (valley:step_law)", runs, "valley:step_law")
     vary = {p: "partial" for p in ("rate", "batch", "level")}

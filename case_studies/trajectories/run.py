@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
 
 HERE = Path(__file__).parent
+NAMES = ("annealing", "multi_power")
 TRAINED = ("cosine_24000", "constant_24000", "wsdcon_9")
 WARMUP = 2160
 # how much runs under one law may differ by schedule: in level, and in what annealing gains
@@ -47,10 +49,31 @@ class Recipe:
     skip: int
 
 
-RECIPES = {
-    "annealing": Recipe(bs.models.annealing.fix("delay", 0.0), "student-t", 1, 250),
-    "multi_power": Recipe(bs.models.multi_power, "lognormal", 5, 0),
-}
+def recipe_of(name: str, points: pd.DataFrame) -> Recipe:
+    """Two ways with the beginning of a run, where the laws are off and so are runs."""
+    if name == "annealing":  # leave it out
+        return Recipe(bs.models.annealing.fix("delay", 0.0), "student-t", 1, 250)
+    return Recipe(bs.models.multi_power.fix("delay", delay(points)), "lognormal", 5, 0)
+
+
+def delay(points: pd.DataFrame) -> float:
+    """How far two runs of one schedule are apart early on, as a share of the usual area.
+
+    constant_24000 and wsdcon_9 of the 25M model have the same rates for 8,000 steps, and
+    differ by what an area of 40 steps at the peak rate makes up for.
+    """
+    small = points[(points["size"] == "25M") & points["step"].between(WARMUP + 1, 3500)]
+    one, other = (
+        small[small["under"] == name].set_index("step")["loss"]
+        for name in ("constant_24000", "wsdcon_9")
+    )
+    step = one.index.to_numpy(dtype=float)
+    apart = np.log(one.to_numpy()) - np.log(np.interp(step, other.index, other))
+    shift = apart / np.gradient(np.log(one.to_numpy()), step)
+    steps = float(np.sqrt(np.mean(shift**2) / 2))
+    seen = points[(points["under"] == "constant_24000") & (points["size"] == "25M")]["step"]
+    area = np.exp(np.log(seen - WARMUP / 2).mean())  # in steps at the peak, half of warm-up's
+    return float(steps / area)
 
 
 def table() -> pd.DataFrame:
@@ -90,7 +113,7 @@ def score(fit: bs.Fit, points: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
 
 def show(name: str, fit: bs.Fit, scored: pd.DataFrame, seconds: float) -> None:
     worst = fit.diagnostics
-    print(f"\n{name}: {seconds:.0f} s, {worst['divergences']} divergences, "
+    print(f"\n{name} ({fit.law.name}): {seconds:.0f} s, {worst['divergences']} divergences, "
           f"R-hat {worst['max_rhat']:.4f}, ESS {worst['min_ess_bulk']:.0f}")  # fmt: skip
     shown = fit.summary()
     own = shown[shown["kind"].isin(["parameter", "centre", "group_sd", "noise"])]
@@ -105,10 +128,10 @@ def show(name: str, fit: bs.Fit, scored: pd.DataFrame, seconds: float) -> None:
 
 def curves(names: list[str]) -> None:
     """Each law fitted to three curves of the 25M model, and scored on the other six."""
-    points = table()
-    points = points[points["size"] == "25M"]
-    for name in names or list(RECIPES):
-        recipe = RECIPES[name]
+    everything = table()
+    points = everything[everything["size"] == "25M"]
+    for name in names or list(NAMES):
+        recipe = recipe_of(name, everything)
         model = bs.ScalingModel(
             recipe.law,
             noise=recipe.noise,
@@ -125,9 +148,9 @@ def curves(names: list[str]) -> None:
 def pooled(names: list[str]) -> None:
     """All training curves of three sizes in one fit, scored on the six of the 25M model."""
     points = table()
-    for name in names or list(RECIPES):
-        recipe = RECIPES[name]
-        recipe = Recipe(recipe.law, recipe.noise, max(recipe.every, 3), recipe.skip)
+    for name in names or list(NAMES):
+        recipe = recipe_of(name, points)
+        recipe = replace(recipe, every=max(recipe.every, 3))
         pool = {p: {"size": "partial", "under": "complete"} for p in SHARES}
         pool |= {p: {"size": "partial", "under": "partial"} for p in BETWEEN}
         between = {p: {"under": sd} for p, sd in BETWEEN.items()}
@@ -147,7 +170,7 @@ def rewards(_: list[str]) -> None:
     wide = pd.read_csv(path / "train_reward_curves.csv")
     long = wide.melt("Step", var_name="model", value_name="reward").dropna()
     long["run"] = long["model"]
-    for most in (6, 12, 24, int(long["Step"].max())):
+    for most in (12, 24, int(long["Step"].max())):
         kept = long[long["Step"] <= most]
         runs = bs.read_runs(
             kept, inputs={"C": "Step"}, response="reward", run="run", group="model", unit="reward"
