@@ -95,6 +95,8 @@ def swept(fit: bs.Fit) -> None:
                 top = cell.loc[cell[ladder.RESPONSE].idxmin(), setting]
                 axes.plot(x, top, "o", color=colour, ms=5)
         axes.set(xscale="log", yscale="log", xlabel="symbols D")
+        places = sorted(frame["D"].unique())
+        axes.set_xticks(places, [f"{x / 1e6:.2g}M" for x in places])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel(f"best {NAMES[setting]}".replace("tokens", "symbols"))
     axes.plot([], [], "ko", ms=5, label="best run of a cell")

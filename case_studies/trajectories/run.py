@@ -1,6 +1,7 @@
 """Loss curves under schedules that were never run, three sizes pooled, and rewards.
 
 python case_studies/trajectories/run.py curves     # each law alone, 25M
+python case_studies/trajectories/run.py answers    # with the fit of curves: schedules, a job
 python case_studies/trajectories/run.py pooled     # three sizes in one fit
 python case_studies/trajectories/run.py rewards    # a Hill curve before and after its bend
 
@@ -139,7 +140,7 @@ def curves(names: list[str]) -> None:
             group_sd=BETWEEN,
         )
         begun = time.perf_counter()
-        fit = model.fit(read(trained(points, recipe), ["under"]), target_accept=0.95, report=print)
+        fit = model.fit(read(trained(points, recipe), ["under"]), target_accept=0.98, report=print)
         seconds = time.perf_counter() - begun
         fit.save(HERE / "results" / f"{name}.nc")
         show(name, fit, score(fit, points, ["under"]), seconds)
@@ -157,11 +158,41 @@ def pooled(names: list[str]) -> None:
         model = bs.ScalingModel(recipe.law, noise=recipe.noise, pool=pool, group_sd=between)
         groups = ["size", "under"]
         begun = time.perf_counter()
-        fit = model.fit(read(trained(points, recipe), groups), target_accept=0.95, report=print)
+        fit = model.fit(read(trained(points, recipe), groups), target_accept=0.98, report=print)
         seconds = time.perf_counter() - begun
         fit.save(HERE / "results" / f"{name}-pooled.nc")
         small = points[points["size"] == "25M"]
         show(f"{name}, three sizes", fit, score(fit, small, groups), seconds)
+
+
+def answers(_: list[str]) -> None:
+    """The best of five schedules, and a run that is followed, by the fit of `curves`."""
+    points = table()
+    law = recipe_of("annealing", points).law
+    fit = bs.load(HERE / "results" / "annealing.nc", law=law)
+    shape = f"peak=3e-4,steps=24000,warmup={WARMUP}"
+    texts = {
+        "constant": f"constant:{shape}",
+        "cosine": f"cosine:{shape},final=3e-5",
+        "wsd": f"wsd:{shape},decay_from=20000,final=3e-5",
+        "wsd_linear": f"wsd_linear:{shape},decay_from=20000,final=3e-5",
+        "long decay": f"wsd_linear:{shape},decay_from=12000,final=3e-5",
+    }
+    compared = bs.compare_schedules(fit, texts)
+    print(compared.summary().round(4).to_string())
+    drawn = HERE / "figures"
+    bs.plot(compared).savefig(drawn / "schedules.png", dpi=110, bbox_inches="tight")
+    job = points[points["run"] == "25M/cosine_72000"]
+    whole = read(job, ["under"])
+    seen = whole.points().drop(columns="under").iloc[:200:2]
+    seen["schedule"] = whole.schedules["25M/cosine_72000"].text
+    followed = bs.track(fit, seen)
+    told = followed.summary().iloc[0]
+    print(f"final loss of cosine_72000 from its first 200 points: {told['q0.5']:.4f} "
+          f"({told['q0.05']:.4f} to {told['q0.95']:.4f}); alarm: {followed.alarm}, "
+          f"p {followed.p_value:.3f}")  # fmt: skip
+    print("measured in the end:", job["loss"].iloc[-1])
+    bs.plot(followed).savefig(drawn / "track.png", dpi=110, bbox_inches="tight")
 
 
 def rewards(_: list[str]) -> None:
@@ -175,7 +206,7 @@ def rewards(_: list[str]) -> None:
         runs = bs.read_runs(
             kept, inputs={"C": "Step"}, response="reward", run="run", group="model", unit="reward"
         )
-        fit = bs.ScalingModel(bs.models.reward_curve).fit(runs, target_accept=0.95)
+        fit = bs.ScalingModel(bs.models.reward_curve).fit(runs, target_accept=0.95, draws=2000)
         shown = fit.summary()
         asymptote = shown[shown["name"].isin(["A", "C_mid"])]
         print(f"\nsteps up to {most}: {len(runs)} rewards, "
@@ -190,7 +221,7 @@ def rewards(_: list[str]) -> None:
 
 
 def main(asked: list[str]) -> int:
-    verbs = {"curves": curves, "pooled": pooled, "rewards": rewards}
+    verbs = {"curves": curves, "answers": answers, "pooled": pooled, "rewards": rewards}
     (HERE / "results").mkdir(exist_ok=True)
     chosen = asked[:1] or list(verbs)
     for verb in chosen:
