@@ -15,7 +15,7 @@ from bayes_scaling.law.terms import power
     citation="tissue2024",
     references=("hu2024",),
     family="T",
-    tried_on=("multi_power_law", "ladder"),
+    tried_on=("multi_power_law",),
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     scatter=late_start,
     derived=(
@@ -70,6 +70,10 @@ def annealing(
     negative.
 
     A constant schedule says nothing about gain and memory: they stay at their priors.
+
+    Two runs of one schedule begin apart: their areas differ by `delay`, which adds noise where the
+    loss is steep. Two such runs say how much; with a few curves it is better fixed, by
+    `law.fix("delay", ...)`, than learned.
     """
     annealed = jnp.sum(
         schedule.fall * -jnp.expm1(-schedule.steps_since / jnp.asarray(memory)[..., None]), axis=-1

@@ -14,7 +14,7 @@ from bayes_scaling.law.terms import power
     response=Curve("nat/token"),
     citation="luo2025",
     family="T",
-    tried_on=("multi_power_law", "ladder"),
+    tried_on=("multi_power_law",),
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     scatter=late_start,
     derived=(
@@ -71,6 +71,10 @@ def multi_power(
 
     A constant schedule says nothing about gain, memory, beta and gamma: they stay at their
     priors. Long after a fall gain trades against beta.
+
+    Two runs of one schedule begin apart: their areas differ by `delay`, which adds noise where the
+    loss is steep. Two such runs say how much; with a few curves it is better fixed, by
+    `law.fix("delay", ...)`, than learned.
     """
     memory, beta, gamma = (jnp.asarray(p)[..., None] for p in (memory, beta, gamma))
     pace = jnp.exp(-gamma * jnp.log(schedule.rate)) * schedule.area_since / memory

@@ -13,7 +13,6 @@ from bayes_scaling.law.terms import above_floor, power, shift
     response=Loss("nat/token"),
     citation="choshen2024",
     family="T",
-    tried_on=("ladder",),
     derived=(
         FLOOR,
         Derived(
@@ -40,9 +39,8 @@ def token_curve(
     r"""$L = E + B\,(D + D_0)^{-\beta}$
 
     The curve of a run whose learning rate does not fall, or of the ends of runs: Choshen et
-    al. 2024 find that its later points foretell a run as well as many finished runs do. Group
-    by the run, so that each has a level and an exponent around those of the others. The shift
-    takes up the beginning: with the first tenth of the tokens left out it can be dropped
-    (variant power).
+    al. 2024 find that points from the midst of training, not only final losses, sharpen
+    scaling laws. Group by the run, so that each has a level and an exponent around those of
+    the others. The shift takes up the beginning; variant power does without it.
     """
     return above_floor(level, reducible, power(shift(D, offset), beta))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import jax
@@ -28,6 +28,7 @@ from bayes_scaling.validation.together import Kind
 
 SEED = 12
 SETTINGS = Settings(chains=4, draws=1000, warmup=600)
+CAREFUL = replace(SETTINGS, target_accept=0.97)  # where noise depends on the law's parameters
 BY_NAME = {case.law: case for case in CASES}
 
 
@@ -94,7 +95,8 @@ def recover(name: str, names: tuple[str, ...] = ALL) -> Recovered:
     case = BY_NAME[name]
     law, spec, data = own_program(case)
     program = together(kind_of(law), names)
-    drawn = sample(program.structure, program.data(law, data, spec), jax.random.key(1), SETTINGS)
+    settings = CAREFUL if law.scatter else SETTINGS
+    drawn = sample(program.structure, program.data(law, data, spec), jax.random.key(1), settings)
     return compared(case, spec, drawn, program.sites(law, drawn.free))
 
 

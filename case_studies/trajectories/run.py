@@ -206,7 +206,8 @@ def rewards(_: list[str]) -> None:
         runs = bs.read_runs(
             kept, inputs={"C": "Step"}, response="reward", run="run", group="model", unit="reward"
         )
-        fit = bs.ScalingModel(bs.models.reward_curve).fit(runs, target_accept=0.95, draws=2000)
+        model = bs.ScalingModel(bs.models.reward_curve, noise="normal")
+        fit = model.fit(runs, target_accept=0.99, draws=2000)
         shown = fit.summary()
         asymptote = shown[shown["name"].isin(["A", "C_mid"])]
         print(f"\nsteps up to {most}: {len(runs)} rewards, "
