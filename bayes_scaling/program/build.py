@@ -157,7 +157,12 @@ def build_spec(
     inputs = {name: runs.frame[name].to_numpy() for name in law.inputs}
     _check_names(law, runs.groups)
     labels = {g: runs.levels(g) for g in runs.groups}
-    correlated = runs.curves if serial is None else serial
+    correlated = (runs.curves and not chosen.side) if serial is None else serial
+    if correlated and chosen.side:
+        raise UsageError(
+            f"noise {chosen.name} has a shortfall for each row, which serial correlation cannot "
+            f"carry along a run; use serial=False (--independent) or a noise of two sides"
+        )
     if correlated and "run" not in runs.frame:
         raise UsageError("serial needs the column of the run: name it with run= (--run)")
     order = order_for(law, runs) if correlated else ""

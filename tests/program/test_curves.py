@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayes_scaling.errors import TableError
+from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.law import History
 from bayes_scaling.models import registry
 from bayes_scaling.program import Spec, build_data, build_spec
@@ -108,6 +108,13 @@ def test_two_rows_at_one_step_cannot_be_neighbours() -> None:
     assert [f.code for f in caught.value.findings] == ["repeated-step"]
     assert "serial=False (--independent)" in str(caught.value)
     assert not build_spec(registry["annealing"], runs, serial=False).serial
+
+
+def test_a_frontier_carries_no_correlation_along_a_run() -> None:
+    law = registry["annealing"]
+    assert not build_spec(law, curves(), noise="lower-frontier").serial
+    with pytest.raises(UsageError, match="serial=False"):
+        build_spec(law, curves(), noise="lower-frontier", serial=True)
 
 
 def test_units_of_histories() -> None:
