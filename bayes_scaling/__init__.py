@@ -98,7 +98,8 @@ def find_law(name: str, source: str = "") -> Law:
     ----------
     name : str
         For example ``"chinchilla"``, ``"chinchilla:tied"`` or ``"my_law.py"``. The columns
-        of an open law follow its name, ``"domain_mixture:web,books,code"``.
+        of an open law follow its name, ``"domain_mixture:web,books,code"``; so do parameters
+        that are held at a value or tied to another, ``"chinchilla:alpha=0.35"``.
     source : str
         Where the name is not in the registry: the law file to take it from.
 
@@ -124,10 +125,22 @@ def find_law(name: str, source: str = "") -> Law:
             f"no law named '{name}'; there are {known}, or give a law file (my_law.py)"
         )
     for part in parts:
+        if "=" in part:
+            found = _restricted(found, part)
+            continue
         columns = [column.strip() for column in part.split(",")]
         named = len(columns) > 1 or (found.open and part not in found.variants)
         found = found.over(*columns) if named else found.variant(part)
     return found
+
+
+def _restricted(law: Law, text: str) -> Law:
+    """Hold or tie a parameter, ``alpha=0.35`` or ``beta=alpha``."""
+    name, _, value = text.partition("=")
+    try:
+        return law.fix(name, float(value))
+    except ValueError:
+        return law.tie(name, value)
 
 
 def _variants(law: Law) -> list[str]:

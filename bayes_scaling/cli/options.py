@@ -14,7 +14,10 @@ import typer
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
 FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrote.")]
 LawName = Annotated[
-    str, typer.Option("--law", help="A law, law:variant, law:web,books (columns), or my_law.py.")
+    str,
+    typer.Option(
+        "--law", help="A law, law:variant, law:alpha=0.3, law:web,books (columns), or my_law.py."
+    ),
 ]
 FitLaw = Annotated[
     str | None,

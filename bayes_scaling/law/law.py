@@ -181,7 +181,7 @@ class Law:
     def fix(self, name: str, value: float) -> Law:
         """Return the law with parameter `name` held at `value`."""
         self._need(name)
-        return _fixed(self, name, value)
+        return _fixed(self, name, float(value))
 
     def _need(self, *names: str) -> None:
         for name in names:
@@ -268,12 +268,12 @@ def _named[T: (Input, Parameter)](declared: T, name: str) -> T:
 
 @functools.cache
 def _tied(law: Law, name: str, to: str) -> Law:
-    return law._restrict(f"{law.name}[{name}={to}]", {name: to}, {})
+    return law._restrict(f"{law.name}:{name}={to}", {name: to}, {})
 
 
 @functools.cache
 def _fixed(law: Law, name: str, value: float) -> Law:
-    return law._restrict(f"{law.name}[{name}={value:g}]", {}, {name: value})
+    return law._restrict(f"{law.name}:{name}={value!r}", {}, {name: value})
 
 
 def law(

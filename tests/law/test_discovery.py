@@ -184,3 +184,12 @@ def test_an_entry_point_that_is_no_law(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_registry_holds_the_laws_of_the_folder() -> None:
     assert {"chinchilla", "kaplan", "power_law"} <= set(registry)
     assert all(name == found.name for name, found in registry.items())
+
+
+def test_find_law_takes_held_and_tied_parameters() -> None:
+    """The name of a restricted law finds it again, to the last digit: fits keep the name."""
+    held = registry["chinchilla"].fix("alpha", 0.1 + 0.2).tie("beta", "reducible")
+    assert find_law(held.name) is held
+    assert find_law("chinchilla:tied:alpha=0.5").fixed == {"alpha": 0.5}
+    with pytest.raises(UsageError, match="no free parameter 'gamma'"):
+        find_law("chinchilla:gamma=1")

@@ -207,7 +207,7 @@ def test_unknown_variant(made: Law) -> None:
 
 def test_tie_and_fix(made: Law) -> None:
     both = made.tie("q", to="p").fix("a", 3.0)
-    assert both.name == "toy[q=p][a=3]"
+    assert both.name == "toy:q=p:a=3.0"
     assert list(both.parameters) == ["p"]
     assert both.expand({"p": 0.5}) == {"p": 0.5, "q": 0.5, "a": 3.0}
     assert both.mean(INPUTS, {"p": 0.5}) == pytest.approx(3 / 40**0.5)
