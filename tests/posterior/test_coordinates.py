@@ -122,7 +122,7 @@ def setting(request: pytest.FixtureRequest) -> Setting:
     # the table brings what it is there for
     assert spec.serial == (table == "curves")
     assert (spec.bound is not None) == spec.untuned == (table == "sweep")
-    assert (law.scatter is not None) == (table == "sweep")
+    assert (law.scatter is not None) == (table == "sweep" or law.scheduled)
     structure, data = spec.structure(law), build_data(spec, law, runs)
     coordinates = Coordinates(structure, data)
     rng = np.random.default_rng(8)
