@@ -168,7 +168,6 @@ def pooled(names: list[str]) -> None:
 def answers(_: list[str]) -> None:
     """The best of five schedules, and a run that is followed, by the fit of `curves`."""
     points = table()
-    law = recipe_of("annealing", points).law
     fit = bs.load(HERE / "results" / "annealing.nc")
     shape = f"peak=3e-4,steps=24000,warmup={WARMUP}"
     texts = {
