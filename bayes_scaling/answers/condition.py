@@ -40,13 +40,12 @@ from .predict import (
     new_rung,
     noise_draws,
 )
+from .serial import Paths, tied, ties_of
 
 STEPS, RATIO = 6, 4.0  # ensemble updates; how much more each of them counts than the last
 ROBUST_STEPS = 5  # of the weights of the noise, at each update
 COVARIANCE_DRAWS = 100  # draws of the noise's scalars that its covariance is averaged over
 LEAST_WEIGHT = 1e-4
-
-type Paths = Float[np.ndarray, "sample row"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +79,7 @@ class RunDraws:
 
     def ties(self, place: Float[np.ndarray, " row"]) -> Paths:
         """Correlation of each row with the one before it; zero for the first."""
-        gaps = np.diff(place) / self.fit.spec.lag
-        return np.concatenate([np.zeros_like(self.rho), self.rho**gaps], axis=1)
+        return ties_of(self.rho, place / self.fit.spec.lag)
 
 
 @partial(jax.jit, static_argnames=("law", "noise"))
@@ -115,24 +113,6 @@ def draw_innovations(run: RunDraws, rng: np.random.Generator, rows: int) -> Path
     """Draw the noise of rows before it is tied along the run, of scale one."""
     shape = (len(run.free), rows)
     return run.fit.structure.noise.draw(rng, np.ones(shape), noise_draws(run.fit))
-
-
-def tied(
-    innovations: Paths, ties: Paths, start: Float[np.ndarray, " sample"] | None = None
-) -> Paths:
-    """Autoregressive deviations, of scale one, from innovations; `start` is the row before."""
-    total = np.empty_like(innovations)
-    before = np.zeros(len(total)) if start is None else start
-    for i in range(total.shape[1]):
-        fresh = np.sqrt(1.0 - ties[:, i] ** 2) * innovations[:, i]
-        before = total[:, i] = ties[:, i] * before + fresh
-    return total
-
-
-def untied(deviations: Paths, ties: Paths) -> Paths:
-    """Innovations of deviations of scale one; the inverse of `tied`."""
-    before = np.concatenate([np.zeros_like(deviations[:, :1]), deviations[:, :-1]], axis=1)
-    return (deviations - ties * before) / np.sqrt(np.maximum(1.0 - ties**2, 1e-12))
 
 
 def condition(

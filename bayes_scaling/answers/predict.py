@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -19,6 +18,8 @@ from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.program.build import label_rung, rung_inputs
 from bayes_scaling.program.curves import histories
 from bayes_scaling.program.noise import RUNG_NU
+
+from .serial import tied, ties_of
 
 Draws = Mapping[str, Float[Array, "sample #point"]]
 
@@ -143,14 +144,12 @@ def _serial(
     fit: Fit, table: pd.DataFrame, innovations: Float[np.ndarray, "sample point"]
 ) -> Float[np.ndarray, "sample point"]:
     """Tie the deviations of points of one run to each other, in their order."""
-    rho = flat_draws(fit, "rho")
-    place = table[fit.spec.order].to_numpy()
+    rho = flat_draws(fit, "rho")[:, None]
+    place = table[fit.spec.order].to_numpy() / fit.spec.lag
     total = innovations.copy()
     for _, rows in table.groupby("run"):
         order = rows.index[np.argsort(place[rows.index], kind="stable")]
-        for before, i in pairwise(order):
-            tie = rho ** ((place[i] - place[before]) / fit.spec.lag)
-            total[:, i] = tie * total[:, before] + np.sqrt(1.0 - tie**2) * innovations[:, i]
+        total[:, order] = tied(innovations[:, order], ties_of(rho, place[order]))
     return total
 
 

@@ -58,19 +58,14 @@ def fitted_runs(fit: Fit) -> pd.DataFrame:
         smallest mean at the same other inputs, less one, with parameters at their posterior
         means; missing for runs that diverged.
     """
-    constants = fit.tree["constant_data"].to_dataset().to_dataframe().reset_index(drop=True)
-    runs = constants[[*fit.law.inputs, *fit.groups]].copy()
-    response = fit.tree["observed_data"]["response"].to_numpy()
-    bound = np.inf if fit.spec.bound is None else fit.spec.bound
-    runs["response"], runs["diverged"] = response, ~(response < bound)
+    runs = fit.runs()[[*fit.law.inputs, *fit.groups, "response", "diverged"]]
     others = [
         k for k in runs if k in fit.groups or (k in fit.law.inputs and k not in fit.law.settings)
     ]
     cells = runs[others].drop_duplicates().reset_index(drop=True)
     cells["least"] = _least(fit, cells)
     least = runs[others].merge(cells, how="left", on=others)["least"].to_numpy()
-    runs["excess"] = np.where(runs["diverged"], np.nan, response / least - 1)
-    return runs
+    return runs.assign(excess=(runs["response"] / least - 1).mask(runs["diverged"]))
 
 
 def _least(fit: Fit, cells: pd.DataFrame) -> np.ndarray:

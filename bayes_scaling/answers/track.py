@@ -17,11 +17,12 @@ from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.runs import Runs
 
-from .condition import Paths, RunDraws, condition, draw_innovations, draw_run, tied, untied
+from .condition import RunDraws, condition, draw_innovations, draw_run
 from .extrapolation import extrapolation_of, warnings_of
 from .points import need_usable
 from .running import FutureRows, RunningJob, read_job
 from .schedules import rate_findings
+from .serial import Paths, tied, untied
 
 CENTRAL = 0.6827  # of a distribution: one sd around the median, if it is normal
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .arguments import Figure, Kind, load_fit, read_points
-from .options import AsJson, At, FitFile, FitLaw, Force, Output, PointsFile, Seed
-from .output import draw, print_json, tell
+from .options import AsJson, At, FigureFile, FitFile, FitLaw, Force, Output, PointsFile, Seed
+from .output import draw, give
 
 
 def forecast(
@@ -19,9 +18,7 @@ def forecast(
     kind: Annotated[Kind, typer.Option(help="The law's mean, or one more run.")] = Kind.new_run,
     seed: Seed = 0,
     law: FitLaw = None,
-    figure: Annotated[
-        Path | None, typer.Option("--figure", help="Also draw the forecast to this file.")
-    ] = None,
+    figure: FigureFile = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -33,13 +30,7 @@ def forecast(
     answer = forecast_runs(
         fitted, read_points(fitted, at, points), kind=kind.value, seed=seed, force=force
     )
-    if figure is not None:
-        draw(answer, figure)
-    if as_json:
-        print_json(objects.forecast_object(answer))
-    else:
-        text.show_forecast(answer)
-        tell(answer.warnings)
+    give(answer, figure, as_json, objects.forecast_object, text.show_forecast)
 
 
 def plot(

@@ -48,13 +48,11 @@ def make_model(options: Model) -> ScalingModel:
     )
 
 
-def read_table(path: Path, law: Law, options: Model) -> Runs:
-    """Read the table of runs for a law."""
-    from bayes_scaling import read_runs
-
-    named = read_pairs(options.inputs, "--input")
-    # a schedule follows steps, whatever the law takes
-    extra = {"step"} if options.rate or options.schedule else set()
+def input_columns(
+    law: Law, texts: list[str] | None, extra: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """Columns of the law's inputs, and of `extra` ones, as --input maps them."""
+    named = read_pairs(texts, "--input")
     for name in named:
         if name not in {*law.inputs, *extra}:
             raise UsageError(
@@ -62,9 +60,18 @@ def read_table(path: Path, law: Law, options: Model) -> Runs:
                 f"it has {', '.join(law.inputs)}"
             )
     wanted = [*law.inputs, *sorted(extra - set(law.inputs))]
+    return {name: named.get(name, name) for name in wanted}
+
+
+def read_table(path: Path, law: Law, options: Model) -> Runs:
+    """Read the table of runs for a law."""
+    from bayes_scaling import read_runs
+
+    # a schedule follows steps, whatever the law takes
+    extra = frozenset({"step"} if options.rate or options.schedule else ())
     return read_runs(
         path,
-        inputs={name: named.get(name, name) for name in wanted},
+        inputs=input_columns(law, options.inputs, extra),
         response=options.response,
         group=options.group,
         rung=None if options.rung == "off" else options.rung,

@@ -113,6 +113,9 @@ At = Annotated[
 PointsFile = Annotated[
     Path | None, typer.Option("--points", help="Table of points: one column an input or group.")
 ]
+FigureFile = Annotated[
+    Path | None, typer.Option("--figure", help="Also draw the answer to this file.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,6 +35,23 @@ def fail(findings: list[Finding], status: int, as_json: bool) -> NoReturn:
 def print_json(answer: dict[str, Any]) -> None:
     """Print an answer as one JSON object."""
     typer.echo(json.dumps(answer, allow_nan=False))
+
+
+def give(
+    answer: Any,
+    figure: Path | None,
+    as_json: bool,
+    as_object: Callable[[Any], dict[str, Any]],
+    show: Callable[[Any], None],
+) -> None:
+    """Draw an answer where asked, and print it as JSON or as text with its warnings."""
+    if figure is not None:
+        draw(answer, figure)
+    if as_json:
+        print_json(as_object(answer))
+    else:
+        show(answer)
+        tell(answer.warnings)
 
 
 def draw(thing: Any, output: Path, figure: str = "fit") -> None:

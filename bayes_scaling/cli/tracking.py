@@ -10,18 +10,13 @@ import typer
 from bayes_scaling.errors import UsageError
 
 from .arguments import load_fit, read_pairs
-from .options import AsJson, FitFile, FitLaw, Force, Inputs, RateWarmup, Response, Seed
-from .output import draw, print_json, tell
+from .model import input_columns
+from .options import AsJson, FigureFile, FitFile, FitLaw, Force, Inputs, RateWarmup, Response, Seed
+from .output import give
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bayes_scaling.posterior import Fit
     from bayes_scaling.runs import Runs
-
-FigureFile = Annotated[
-    Path | None, typer.Option("--figure", help="Also draw the answer to this file.")
-]
 
 
 def track(
@@ -64,7 +59,7 @@ def track(
     fitted = load_fit(fit, law)
     if schedule and (rate or schedule_column):
         raise UsageError("give the schedule once: --schedule, --rate or --schedule-column")
-    runs = _read_curve(fitted, curve, read_pairs(inputs, "--input"), response, rate,
+    runs = _read_curve(fitted, curve, inputs, response, rate,
                        schedule_column, rate_warmup, where)  # fmt: skip
     answer = track_job(
         fitted,
@@ -74,13 +69,7 @@ def track(
         seed=seed,
         force=force,
     )
-    if figure is not None:
-        draw(answer, figure)
-    if as_json:
-        print_json(running.tracking_object(answer))
-    else:
-        running.show_tracking(answer)
-        tell(answer.warnings)
+    give(answer, figure, as_json, running.tracking_object, running.show_tracking)
 
 
 def schedules(
@@ -109,13 +98,7 @@ def schedules(
         seed=seed,
         force=force,
     )
-    if figure is not None:
-        draw(answer, figure)
-    if as_json:
-        print_json(running.schedules_object(answer))
-    else:
-        running.show_schedules(answer)
-        tell(answer.warnings)
+    give(answer, figure, as_json, running.schedules_object, running.show_schedules)
 
 
 def _named(texts: list[str]) -> dict[str, str]:
@@ -134,7 +117,7 @@ def _named(texts: list[str]) -> dict[str, str]:
 def _read_curve(
     fit: Fit,
     path: Path,
-    named: dict[str, str],
+    inputs: list[str] | None,
     response: str,
     rate: str | None,
     schedule: str | None,
@@ -145,31 +128,17 @@ def _read_curve(
     from bayes_scaling.runs.table import load_table
 
     table = load_table(path)
-    if where:
-        table = _kept(table, where)
-    for name in named:
-        if name not in fit.law.inputs:
-            raise UsageError(
-                f"--input names {name}, which law {fit.law.name} does not have; it has "
-                f"{', '.join(fit.law.inputs)}"
-            )
     table["one run"] = "job"
     return read_runs(
         table,
-        inputs={name: named.get(name, name) for name in fit.law.inputs},
+        inputs=input_columns(fit.law, inputs),
         response=response,
         run="one run",
+        where=where,
         rate=rate,
         schedule=schedule,
         rate_warmup=warmup,
     )
-
-
-def _kept(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    try:
-        return table.query(where).reset_index(drop=True)
-    except Exception as error:  # the expression is the user's: it can fail in any way
-        raise UsageError(f"where expression '{where}' cannot be evaluated: {error}") from error
 
 
 def _job(fit: Fit, runs: Runs, schedule: str | None, labels: dict[str, str]) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .arguments import load_fit, read_pairs, read_points
-from .options import AsJson, At, FitFile, FitLaw, Force, PointsFile, Seed
-from .output import draw, print_json, tell
+from .options import AsJson, At, FigureFile, FitFile, FitLaw, Force, PointsFile, Seed
+from .output import give
 
 
 def tune(
@@ -25,9 +24,7 @@ def tune(
     ] = 0.001,
     seed: Seed = 0,
     law: FitLaw = None,
-    figure: Annotated[
-        Path | None, typer.Option("--figure", help="Also draw what settings cost to this file.")
-    ] = None,
+    figure: FigureFile = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,10 +42,4 @@ def tune(
         seed=seed,
         force=force,
     )
-    if figure is not None:
-        draw(answer, figure)
-    if as_json:
-        print_json(tuning.tuning_object(answer))
-    else:
-        tuning.show_tuning(answer)
-        tell(answer.warnings)
+    give(answer, figure, as_json, tuning.tuning_object, tuning.show_tuning)

@@ -24,19 +24,6 @@ def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
 
 
-def frame_of(fit: Fit) -> pd.DataFrame:
-    """Inputs, labels and responses of the fitted runs, and which of them have diverged."""
-    constants = fit.tree["constant_data"].to_dataset().to_dataframe().reset_index()
-    response = fit.tree["observed_data"]["response"].to_numpy()
-    bound = np.inf if fit.spec.bound is None else fit.spec.bound
-    return constants.assign(response=response, diverged=response >= bound)
-
-
-def is_curves(frame: pd.DataFrame) -> bool:
-    """Whether rows are points of curves: some run has three or more."""
-    return bool((frame["run"].value_counts() >= 3).any())
-
-
 def point_columns(fit: Fit) -> list[str]:
     """Columns of the fitted runs that a forecast takes."""
     return [*fit.law.inputs, *fit.groups, *(["schedule"] if fit.law.scheduled else [])]

@@ -32,7 +32,7 @@ def curves_figure(fit: Fit, frame: pd.DataFrame) -> Figure:
     ----------
     fit : Fit
     frame : DataFrame
-        As `frame_of` gives it.
+        As `Fit.runs` gives it.
     """
     groups = list(panels_of(fit, frame))
     columns = min(len(groups), COLUMNS)

@@ -16,12 +16,11 @@ from bayes_scaling.answers.tune import Tuning
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Input, Law
 from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.runs.table import are_curves
 
 from .common import (
     axis_label,
     even,
-    frame_of,
-    is_curves,
     median_mean,
     panels_of,
     plain_log_ticks,
@@ -109,8 +108,8 @@ def save_figure(thing: Drawable, path: Path, figure: str = "fit") -> None:
 
 def _fit_figure(fit: Fit) -> Figure:
     """Runs, and curves with 90 % intervals: a panel an input, on rows of its own each group."""
-    frame = frame_of(fit)
-    if is_curves(frame):
+    frame = fit.runs()
+    if are_curves(frame):
         return curves_figure(fit, frame)
     groups = list(panels_of(fit, frame))
     inputs = list(fit.law.inputs)

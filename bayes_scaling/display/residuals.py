@@ -11,7 +11,7 @@ import pandas as pd
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.fit import Fit
 
-from .common import axis_label, even, frame_of, median_mean, point_columns, scale_of, subplots
+from .common import axis_label, even, median_mean, point_columns, scale_of, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ def residual_figure(fit: Fit) -> Figure:
     """Residuals of the law's mean: along each input, by rung and by group."""
     from matplotlib.ticker import NullFormatter
 
-    frame, inputs = _kept(frame_of(fit)), list(fit.law.inputs)
+    frame, inputs = _kept(fit.runs()), list(fit.law.inputs)
     residual, what = _residuals(fit, frame)
     group = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
     styled = list(_by_group(group, len(frame)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -104,6 +105,13 @@ class Fit:
         """`summary` with every quantity, group and rung effects included."""
         sds = xr.Dataset(prior_sds(self.structure, self.spec.prior_sd))
         return summarise(self.posterior, self.law, self.structure, sds)
+
+    def runs(self) -> pd.DataFrame:
+        """Return the fitted runs: ``run``, inputs, labels, ``response`` and ``diverged``."""
+        constants = self.tree["constant_data"].to_dataset().to_dataframe().reset_index()
+        response = self.tree["observed_data"]["response"].to_numpy()
+        bound = math.inf if self.spec.bound is None else self.spec.bound
+        return constants.assign(response=response, diverged=response >= bound)
 
     def summary(self) -> pd.DataFrame:
         """Summarise parameters, derived quantities, group sds and noise.

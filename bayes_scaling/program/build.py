@@ -359,7 +359,7 @@ def _group_sds(
         partial = [c for c, how in pooling.get(parameter, {}).items() if how == "partial"]
         by_column = scales if isinstance(scales, Mapping) else dict.fromkeys(partial, scales)
         for column, scale in by_column.items():
-            if column not in partial or not partial:
+            if column not in partial:
                 raise UsageError(
                     f"group_sd names {parameter} over '{column}', which is not pooled partially; "
                     f"pool it with pool={{'{parameter}': 'partial'}} (--pool {parameter}=partial)"

@@ -125,7 +125,7 @@ class Observations(dist.Distribution):
             above = FrontierNoise(zero, fresh, self.values["excess"], 1).sample(key_excess)
             off = jnp.where(self.data.untuned, above, off)
         if self.tie is not None and self.data.previous is not None:
-            off = self.spread * _accumulate(off / self.spread, self.tie, self.data.previous)
+            off = self.spread * accumulate(off / self.spread, self.tie, self.data.previous)
         return noise.from_scale(self.centre + off)
 
 
@@ -145,7 +145,7 @@ def excess_log_survival(
     return jnp.logaddexp(log_ndtr(-h), twice_t)
 
 
-def _accumulate(
+def accumulate(
     innovations: Float[Array, " runs"], tie: Float[Array, " runs"], previous: Array
 ) -> Float[Array, " runs"]:
     """Deviations of rows from their innovations; a row comes after the one before it."""

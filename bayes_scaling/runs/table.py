@@ -92,7 +92,7 @@ class Runs:
     @property
     def curves(self) -> bool:
         """Whether rows are points of curves: some run has three or more."""
-        return "run" in self.frame and bool((self.frame["run"].value_counts() >= 3).any())
+        return "run" in self.frame and are_curves(self.frame)
 
     @property
     def order(self) -> str:
@@ -158,6 +158,11 @@ class Runs:
                 f"read it with group='{group}' (--group {group})"
             )
         return sorted(self.frame[group].unique().tolist())
+
+
+def are_curves(frame: pd.DataFrame) -> bool:
+    """Whether rows are points of curves: some run has three or more."""
+    return bool((frame["run"].value_counts() >= 3).any())
 
 
 def order_of(frame: pd.DataFrame, inputs: Sequence[str]) -> str:

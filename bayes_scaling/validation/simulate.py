@@ -12,7 +12,7 @@ from bayes_scaling.law import Law
 from bayes_scaling.program import Data, build_data, build_spec
 from bayes_scaling.program.build import references
 from bayes_scaling.program.noise import noise_named
-from bayes_scaling.program.observation import correlation
+from bayes_scaling.program.observation import accumulate, correlation
 from bayes_scaling.runs import read_runs
 
 
@@ -91,7 +91,5 @@ def _curves(law: Law, inputs: pd.DataFrame) -> tuple[pd.DataFrame, Data]:
 def _serial(fresh: np.ndarray, curves: Data, rho: float) -> np.ndarray:
     """Turn deviations of rows by themselves into those of runs that remember."""
     assert curves.previous is not None
-    tie, found = np.asarray(correlation(curves, jnp.asarray(rho))), np.zeros(len(fresh))
-    for i, before in enumerate(np.asarray(curves.previous)):
-        found[i] = tie[i] * found[before] + np.sqrt(1.0 - tie[i] ** 2) * fresh[i]
-    return found
+    tie = correlation(curves, jnp.asarray(rho))
+    return np.asarray(accumulate(jnp.sqrt(1.0 - tie**2) * fresh, tie, curves.previous))

@@ -12,7 +12,7 @@ from jax import Array
 from scipy import stats
 
 import bayes_scaling as bs
-from bayes_scaling.answers.condition import tied, untied
+from bayes_scaling.answers.serial import tied, untied
 from bayes_scaling.answers.track import Tracking, track
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Input, Loss, Normal, Parameter, law

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 import bayes_scaling as bs
 from bayes_scaling.display import plot, save_figure
-from bayes_scaling.display.common import frame_of
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit
 
@@ -83,7 +82,7 @@ def test_a_fit_of_curves_has_a_panel_a_group_with_each_run() -> None:
     axes = shown(plot(fit))
     assert [ax.get_title() for ax in axes] == ["code", "web"]
     assert [legend(ax) for ax in axes] == [["run2", "run3"], ["run0", "run1"]]
-    frame = frame_of(fit)
+    frame = fit.runs()
     for ax, corpus in zip(axes, ["code", "web"], strict=True):
         assert ax.get_xlabel() == "D, tokens seen so far (token)"
         dots = [line for line in ax.lines if line.get_marker() == "o"]
@@ -103,7 +102,7 @@ def test_many_runs_are_thinned() -> None:
 
 def test_diverged_rows_are_marked_and_have_no_residual() -> None:
     fit = curves_fit(bound=3.6)
-    frame = frame_of(fit)
+    frame = fit.runs()
     lost = int(frame["diverged"].sum())
     assert 0 < lost < len(frame) / 2
     axes = shown(plot(fit))
@@ -121,7 +120,7 @@ def test_single_runs_that_diverged_are_marked() -> None:
     (ax,) = shown(plot(fit))
     (marks,) = [line for line in ax.lines if line.get_marker() == "^"]
     assert (marks.get_ydata() == 3.4).all()
-    assert len(marks.get_xdata()) == int(frame_of(fit)["diverged"].sum()) > 0
+    assert len(marks.get_xdata()) == int(fit.runs()["diverged"].sum()) > 0
     assert marks.get_label() == "diverged: at the bound or above"
 
 
