@@ -2,18 +2,30 @@
 
 from bayes_scaling import jax_setup as jax_setup  # first: it sets the precision
 
+from .chain import chain
 from .citations import CITATIONS, Citation
-from .declare import Derived, Input, Parameter, Variant
+from .declare import Derived, Input, Mixture, Parameter, Variant
 from .families import FAMILIES
 from .history import History
-from .law import Law, law
+from .law import Law, Link, law
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
-from .response import Curve, Frontier, Gap, Loss, Response, Score
+from .response import (
+    Counts,
+    Curve,
+    Frontier,
+    Gap,
+    Loss,
+    Population,
+    Response,
+    Score,
+    Share,
+)
 
 __all__ = [
     "CITATIONS",
     "FAMILIES",
     "Citation",
+    "Counts",
     "Curve",
     "Derived",
     "Frontier",
@@ -21,15 +33,20 @@ __all__ = [
     "History",
     "Input",
     "Law",
+    "Link",
     "LogNormal",
     "LogitNormal",
     "Loss",
+    "Mixture",
     "Normal",
     "Parameter",
+    "Population",
     "Prior",
     "Response",
     "ResponseScale",
     "Score",
+    "Share",
     "Variant",
+    "chain",
     "law",
 ]

@@ -48,6 +48,12 @@ class Input:
     setting : bool
         Whether it is a hyper-parameter with a best value, which `tune` looks for. A
         missing value stands for the best one.
+    default : float, optional
+        Value where a table has no such column, and where a point does not say; a chance
+        level, for example.
+    nested : bool
+        Whether averages at several of its values come from the same samples, as pass@k at
+        several k does: rows of one run are then no separate evidence.
     """
 
     meaning: str
@@ -56,6 +62,8 @@ class Input:
     centring: Literal["ratio", "difference"] = "ratio"
     reference: float | str | None = None
     setting: bool = False
+    default: float | None = None
+    nested: bool = False
 
     def valid(self, x: Any) -> Any:
         """Return whether values are in the domain, or missing where that has a meaning."""
@@ -150,3 +158,19 @@ class Variant:
     citation: str = ""
     tie: Mapping[str, str] = field(default_factory=dict)
     fix: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Items that follow one of several curves.
+
+    Attributes
+    ----------
+    curves : callable
+        ``curves(inputs, parameters)`` is the mean of each curve, in a leading axis.
+    weights : callable
+        ``weights(parameters)`` is the share of items on each, in the same axis.
+    """
+
+    curves: Callable[[Values, Values], Any]
+    weights: Callable[[Values], Any]

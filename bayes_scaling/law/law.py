@@ -19,13 +19,58 @@ from jax import Array
 from bayes_scaling.errors import LawError, UsageError
 
 from .citations import CITATIONS
-from .declare import Derived, Input, Parameter, Values, Variant
+from .declare import Derived, Input, Mixture, Parameter, Values, Variant
 from .families import FAMILIES
 from .history import History
 from .response import Response
 
 SCHEDULE, STEP = "schedule", "step"
+REFERENCE = "reference loss"  # of a chain, beside the centred inputs
 _SPECIAL = ",:=/"  # they separate names on the command line and in files of fits
+
+
+@dataclass(frozen=True)
+class Link:
+    """The two laws of a chain, scale to loss to metric.
+
+    Attributes
+    ----------
+    first : Law
+        Of the loss.
+    second : Law
+        Of the metric, one of whose inputs is the loss.
+    input : str
+        That input; the loss is measured from a reference of its own.
+    names : mapping of str to str
+        Parameter of the second law to its name in the chain.
+    """
+
+    first: Law
+    second: Law
+    input: str
+    names: Mapping[str, str]
+
+    def mean(self, inputs: Values, full: Values) -> Array:
+        """Metric at the loss that the first law expects."""
+        return self.metric(inputs, full, self.loss(inputs, full))
+
+    def loss(self, inputs: Values, full: Values) -> Array:
+        """Loss that the first law expects, from all parameters of the chain."""
+        own = {p: full[p] for p in self.first.parameters}
+        return self.first.mean({k: inputs[k] for k in self.first.inputs}, own)
+
+    def metric(self, inputs: Values, full: Values, loss: Array) -> Array:
+        """Metric at a given loss, in its own unit."""
+        return self.second.mean(self.second_inputs(inputs, loss), self.second_values(full))
+
+    def second_inputs(self, inputs: Values, loss: Array) -> dict[str, Any]:
+        """Inputs of the second law, centred."""
+        given = {k: inputs[k] for k in self.second.inputs if k != self.input}
+        return given | {self.input: loss / inputs[REFERENCE]}
+
+    def second_values(self, full: Values) -> dict[str, Any]:
+        """Parameters of the second law by its own names."""
+        return {p: full[name] for p, name in self.names.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +117,15 @@ class Law:
     scatter : callable, optional
         ``scatter(inputs, parameters)`` is the sd, on the scale of the noise, that runs have
         beyond the common one: where the law is steep, or training unsteady.
+    shape : callable, optional
+        ``shape(inputs, parameters)`` gives scalars of the likelihood by name, such as
+        ``concentration``, that the law knows better than one number for all runs.
+    mixture : Mixture, optional
+        Items that follow different curves; the law's function is the mean of the set.
+    turns : bool
+        Whether the mean may turn in scale, so that extrapolating it is an assumption.
+    link : Link, optional
+        Of a chain, made by `chain`: the law of the loss, and that of the metric given it.
     """
 
     name: str
@@ -94,11 +148,16 @@ class Law:
     open: str = ""
     scheduled: bool = False
     scatter: Callable[[Values, Values], Any] | None = None
+    shape: Callable[[Values, Values], Mapping[str, Any]] | None = None
+    mixture: Mixture | None = None
+    turns: bool = False
+    link: Link | None = None
 
     @property
     def reference_names(self) -> tuple[str, ...]:
         """Names of the references that runs are measured from."""
-        return (*self.inputs, *(("rate", "area") if self.scheduled else ()))
+        through = (self.link.input,) if self.link else ()
+        return (*self.inputs, *through, *(("rate", "area") if self.scheduled else ()))
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -125,6 +184,8 @@ class Law:
         array
             In the unit of the response, broadcast shape of all arguments.
         """
+        if self.link is not None:
+            return self.link.mean(inputs, self.expand(values))
         arguments = {k: inputs[k] for k in self.inputs if k != STEP or not self.scheduled}
         history = {SCHEDULE: inputs[SCHEDULE]} if self.scheduled else {}
         return self.function(*arguments.values(), **history, **self.expand(values))
@@ -132,6 +193,10 @@ class Law:
     def extra_spread(self, inputs: Values, values: Values) -> Any:
         """Sd of runs beyond the common one, as `mean` takes its arguments; None without any."""
         return None if self.scatter is None else self.scatter(inputs, self.expand(values))
+
+    def likelihood_shape(self, inputs: Values, values: Values) -> dict[str, Any]:
+        """Scalars of the likelihood that the law gives, as `mean` takes its arguments."""
+        return {} if self.shape is None else dict(self.shape(inputs, self.expand(values)))
 
     def derive(self, references: Values, values: Values) -> dict[str, Any]:
         """Compute the derived quantities from references and free parameters."""
@@ -169,7 +234,9 @@ class Law:
         return {
             k: inputs[k] / references[k] if v.centring == "ratio" else inputs[k] - references[k]
             for k, v in self.inputs.items()
-        } | {k: inputs[k] for k in (SCHEDULE,) if self.scheduled}
+        } | {k: inputs[k] for k in (SCHEDULE,) if self.scheduled} | (
+            {REFERENCE: references[self.link.input]} if self.link else {}
+        )
 
     def tie(self, name: str, to: str) -> Law:
         """Return the law with parameter `name` equal to parameter `to`."""
@@ -285,6 +352,9 @@ def law(
     derived: tuple[Derived, ...] = (),
     shear: Callable[[Values], Mapping[str, Any]] | None = None,
     scatter: Callable[[Values, Values], Any] | None = None,
+    shape: Callable[[Values, Values], Mapping[str, Any]] | None = None,
+    mixture: Mixture | None = None,
+    turns: bool = False,
     variants: Mapping[str, Variant] | None = None,
     tried_on: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Array]], Law]:
@@ -331,6 +401,9 @@ def law(
             derived=derived,
             shear=shear,
             scatter=scatter,
+            shape=shape,
+            mixture=mixture,
+            turns=turns,
             variants=MappingProxyType(dict(variants or {})),
             source=inspect.getsourcefile(function) or "",
             explanation="\n".join(doc.splitlines()[1:]).strip(),

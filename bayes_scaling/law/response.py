@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOGARITHMIC = ("student-t", "lognormal", "upper-frontier", "lower-frontier")
+
 
 @dataclass(frozen=True)
 class Response:
@@ -26,7 +28,7 @@ class Response:
     @property
     def positive(self) -> bool:
         """Whether the noise works on the logarithm, so that the response must be positive."""
-        return not self.noise.endswith("raw") and self.noise != "normal"
+        return self.noise in LOGARITHMIC
 
 
 def Loss(unit: str = "nat/token", *, signed: bool = False) -> Response:
@@ -39,9 +41,28 @@ def Curve(unit: str = "nat/token") -> Response:
     return Response("loss", unit, "lognormal")
 
 
-def Score(unit: str = "fraction") -> Response:
-    """A score or rate that grows with scale, observed with error on its own scale."""
-    return Response("score", unit, "student-t-raw")
+def Score(unit: str = "fraction", *, robust: bool = True) -> Response:
+    """A score or rate, observed with error on its own scale; not `robust` for BLEU and its like."""
+    return Response("score", unit, "student-t-raw" if robust else "normal")
+
+
+def Share(kind: str = "score", unit: str = "fraction") -> Response:
+    """A score strictly between 0 and 1 of which no counts are known; the law is its mean."""
+    return Response(kind, unit, "beta")
+
+
+def Counts(kind: str = "accuracy") -> Response:
+    """Items answered correctly out of a known number; the law is the chance of each."""
+    return Response(kind, "fraction", "beta-binomial")
+
+
+def Population(kind: str = "pass rate") -> Response:
+    """Passes of single problems that differ in their chance; the law gives its distribution.
+
+    The law's mean is the chance of a problem drawn at random, and its `shape` gives
+    ``concentration`` (of the beta distribution) and ``unsolvable`` (share at zero).
+    """
+    return Response(kind, "fraction", "population")
 
 
 def Gap(unit: str = "nat/token") -> Response:
