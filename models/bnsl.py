@@ -22,6 +22,7 @@ def before_break(change, place, width):
     response=Loss("nat/token"),
     citation="caballero2022",
     family="R",
+    turns=True,
     shear=lambda p: {"c0": jnp.log(p["reducible"])},
     derived=(
         Derived("a", lambda x0, p: p["level"] * (1 - p["reducible"]), "limit", "nat/token"),

@@ -29,6 +29,7 @@ def coefficient(x0, p):
     response=Loss("nat/token"),
     citation="caballero2022",
     family="R",
+    turns=True,
     # the places of both breaks are known better than the distance between them
     shear=lambda p: {"c0": jnp.log(p["reducible"]), "gap": jnp.log(p["place"])},
     derived=(

@@ -52,6 +52,7 @@ def term(p):
     citation="muennighoff2023",
     references=("xue2023",),
     family="D",
+    turns=True,
     shear=slopes,
     derived=(
         FLOOR,
@@ -75,11 +76,12 @@ def term(p):
         ),
     ),
     variants={
-        "no_harm": Variant("repeats never hurt", fix={"harm": 0.0, "harm_N": 0.0}),
+        "no_harm": Variant("repeats never hurt", fix={"harm": 0.0, "harm_N": 0.0}, turns=False),
         "published": Variant(
             "one exponent for N and D, and repeats never hurt",
             tie={"beta": "alpha"},
             fix={"harm": 0.0, "harm_N": 0.0},
+            turns=False,
         ),
     },
 )

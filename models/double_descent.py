@@ -19,6 +19,7 @@ def base(p):
     response=Loss("fraction"),
     citation="nakkiran2019",
     family="R",
+    turns=True,
     shear=lambda p: {"alpha": jnp.log(p["reducible"])},
     derived=(
         Derived("E", lambda x0, p: base(p) * (1 - p["reducible"]), "irreducible error", "fraction"),

@@ -14,6 +14,7 @@ from bayes_scaling.law.terms import above_floor, box_cox, coupled, drifting
     response=Loss("nat/token"),
     citation="li2025",
     family="A",
+    turns=True,
     tried_on=("scalebench/farseer",),
     shear=slopes,
     derived=(

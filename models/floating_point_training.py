@@ -22,6 +22,7 @@ def gamma(x0, p):
     response=Loss("nat/token"),
     citation="sun2025",
     family="D",
+    turns=True,
     shear=slopes,
     derived=(
         Derived(

@@ -17,6 +17,7 @@ LOG_GROUP = 7.0  # log2 of the group of 128 that `harm` is the harm of
     citation="chen2025qat",
     references=("hoffmann2022",),
     family="D",
+    turns=True,
     shear=slopes,
     derived=(
         FLOOR,

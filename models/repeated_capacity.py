@@ -20,6 +20,7 @@ def slopes_at_one_pass(p):
     response=Loss("nat/token"),
     citation="muennighoff2023",
     family="D",
+    turns=True,
     tried_on=("scalebench/data_constrained",),
     shear=slopes_at_one_pass,
     derived=(

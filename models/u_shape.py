@@ -5,7 +5,7 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, Input, LogitNormal, LogNormal, Parameter, Score, law
+from bayes_scaling.law import Derived, Input, LogitNormal, LogNormal, Parameter, Score, Variant, law
 from bayes_scaling.law.terms import rise
 
 
@@ -14,6 +14,7 @@ from bayes_scaling.law.terms import rise
     citation="wei2022",
     references=("mckenzie2023",),
     family="R",
+    turns=True,
     # both places are known better than the distance between them
     shear=lambda p: {"gap": jnp.log(p["place"])},
     derived=(
@@ -38,6 +39,15 @@ from bayes_scaling.law.terms import rise
             bend="X",
         ),
     ),
+    variants={
+        "inverse": Variant(
+            "inverse scaling: a score that falls and does not recover",
+            citation="mckenzie2023",
+            # nothing is seen of where and how steeply it would recover
+            fix={"recovery": 0.0, "gap": 0.0, "slope_2": 1.0},
+            turns=False,
+        )
+    },
 )
 def u_shape(
     X: Annotated[Array, Input("parameters or compute", "unit of the column")],
@@ -72,7 +82,8 @@ def u_shape(
     what is then missing.
 
     From runs before the recovery alone its size, place and steepness are not known, and
-    no forecast can say whether there will be one.
+    no forecast can say whether there will be one. Variant inverse has none: inverse scaling.
+    That it fits as well is no evidence against a recovery beyond the runs.
     """
     fallen = before * (1.0 - drop * rise(X, place, slope_1))
     return fallen + recovery * (1.0 - fallen) * rise(X, place * (1.0 + gap), slope_2)

@@ -13,6 +13,7 @@ import cases_precision
 import cases_products
 import cases_regimes
 import cases_resources
+import cases_sampling
 import cases_single
 import cases_sizes
 import cases_trajectories
@@ -30,6 +31,7 @@ CASES: tuple[Case, ...] = (
     *cases_regimes.ROWS,
     *cases_optima.ROWS,
     *cases_trajectories.ROWS,
+    *cases_sampling.ROWS,
 )
 
 __all__ = ["CASES", "Case", "Check"]

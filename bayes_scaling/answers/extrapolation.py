@@ -52,4 +52,14 @@ def warnings_of(
                 f"holds if law {fit.law.name} holds there, which no run has shown",
             )
         )
+    if fit.law.turns and (farthest > 0).any():
+        found.append(
+            Finding(
+                "turning-law",
+                "warning",
+                f"law {fit.law.name} can turn, and points lie beyond the fitted runs: that the "
+                f"curve goes on as it does, or turns where the law says, is an assumption that no "
+                f"run has tested",
+            )
+        )
     return tuple(found)

@@ -9,16 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
+from .chained import draw_chain
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
-from .predict import draw_centre, draw_deviations
+from .predict import draw_centre, draw_new_runs
 
 ForecastKind = Literal["mean", "new-run"]
+ForecastOf = Literal["response", "loss"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +101,13 @@ def forecast(
     points: Points,
     *,
     kind: ForecastKind = "new-run",
+    of: ForecastOf = "response",
     seed: int = 0,
     force: bool = False,
 ) -> Forecast:
     """Forecast the response at any inputs, for any group.
+
+    Counts are forecast on the scale of probability: their share of the trials.
 
     Parameters
     ----------
@@ -111,11 +117,15 @@ def forecast(
         missing label stands for a group never seen, drawn from the population: one
         new group, shared by all points that lack the label. A column ``se`` adds the
         evaluation error of the planned run, a column ``rung`` names its rung, and a
-        column ``observed`` is kept beside the forecast.
+        column ``observed`` is kept beside the forecast. Of counts, a column ``trials`` is
+        the number of items of the planned evaluation; without it there is no counting error.
+        Of a chain, a column ``loss`` holds losses that runs have reached already.
     kind : {"new-run", "mean"}
         ``"mean"`` is the law's curve; ``"new-run"`` is one more run: it adds noise
         and the rung effect (its posterior for a rung that was fitted, one new draw
         that all groups share for another).
+    of : {"response", "loss"}
+        Of a chain: the metric, or the loss that it follows.
     seed : int
         Of the draws of new groups, rung effects and noise.
     force : bool
@@ -135,24 +145,37 @@ def forecast(
     """
     if kind not in ("mean", "new-run"):
         raise UsageError(f"kind is '{kind}'; it must be mean or new-run")
+    if of != "response" and (of != "loss" or fit.law.link is None):
+        raise UsageError(
+            f"of is '{of}'; it must be response, or loss where the law is a chain, and this one "
+            f"is {fit.law.name}"
+        )
     need_usable(fit, force)
     table = read_points(fit, points)
-    rng = np.random.default_rng(seed)
-    centre, parameters = draw_centre(fit, table, rng)
-    if kind == "new-run":
-        centre = centre + draw_deviations(fit, table, centre, parameters, rng)
-    draws = np.asarray(fit.structure.noise.from_scale(jnp.asarray(centre)))
+    draws = draw_responses(fit, table, kind, of, np.random.default_rng(seed))
     extrapolation = extrapolation_of(fit, table)
     return Forecast(
         law=fit.law.name,
-        response=fit.record.response,
-        unit=fit.record.unit,
+        response=fit.record.response if of == "response" else fit.record.loss,
+        unit=fit.record.unit if of == "response" else fit.law.link.first.response.unit,
         kind=kind,
         groups=fit.groups,
         points=table,
-        draws=xr.DataArray(draws, dims=("sample", "point"), name=fit.record.response),
+        draws=xr.DataArray(draws, dims=("sample", "point")),
         extrapolation=extrapolation,
         warnings=warnings_of(fit, extrapolation),
         counts_embeddings=fit.record.counts_embeddings,
         flops=fit.record.flops,
     )
+
+
+def draw_responses(
+    fit: Fit, table: pd.DataFrame, kind: ForecastKind, of: ForecastOf, rng: np.random.Generator
+) -> Float[np.ndarray, "sample point"]:
+    """Draws of responses at checked points, in their unit."""
+    if fit.law.link:
+        return draw_chain(fit, table, rng, new_run=kind == "new-run", loss_only=of == "loss")
+    centre, parameters = draw_centre(fit, table, rng)
+    if kind == "new-run":
+        return draw_new_runs(fit, table, centre, parameters, rng)
+    return np.asarray(fit.structure.noise.from_scale(jnp.asarray(centre)))

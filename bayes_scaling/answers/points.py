@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from bayes_scaling.program.curves import schedule_named
 from bayes_scaling.runs import parse_number
 
 Points = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]
-BESIDE = ("se", "rung", "run", "schedule", "observed")  # columns that are no input and no group
+NUMBERS = ("se", "observed", "trials", "loss")
+BESIDE = ("se", "rung", "run", "schedule", "observed", "trials", "loss")  # columns that are no input and no group
 
 
 def need_usable(fit: Fit, force: bool) -> None:
@@ -53,7 +55,7 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
         raise UsageError(f"points hold more than one column called {twice}; keep one")
     for group in set(fit.groups) & set(table.columns):
         table[group] = [_label(v) for v in table[group]]
-    for name in {*fit.law.inputs, "se", "observed"} & set(table.columns):
+    for name in {*fit.law.inputs, *NUMBERS} & set(table.columns):
         table[name] = [_value(v) for v in table[name]]
     for name in {"run", "schedule"} & set(table.columns):
         table[name] = [_label(v) for v in table[name]]
@@ -62,6 +64,7 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
     for name in fit.law.settings:
         if name not in table:
             table[name] = np.nan
+    table = with_defaults(fit, table)
     problems = [*_input_problems(fit, table), *_label_problems(fit, table)]
     problems += _schedule_problems(fit, table)
     known = {*fit.law.inputs, *fit.groups, *BESIDE}
@@ -75,7 +78,7 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
             )
     if problems:
         raise UsageError("\n".join(problems))
-    numbers = [*fit.law.inputs, *({"observed"} & set(table.columns))]
+    numbers = [*fit.law.inputs, *({"observed", "trials", "loss"} & set(table.columns))]
     table = table.astype(dict.fromkeys(numbers, float))
     for group in fit.groups:
         if group not in table:
@@ -120,7 +123,42 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         bad = given[_finite(given).isna()]
         if len(bad):
             found.append(f"observed must be a number, or missing, at every point, got {_few(bad)}")
+    if "trials" in table:
+        bad = table["trials"][~((_finite(table["trials"]) >= 1) & (table["trials"] % 1 == 0))]
+        if len(bad):
+            found.append(f"trials must be a whole number of one or more, got {_few(bad)}")
+        if not fit.structure.noise.counted:
+            found.append(f"points hold trials, and noise {fit.spec.noise} does not count")
+    if "loss" in table:
+        given = table["loss"].dropna()
+        bad = given[~(_finite(given) > 0)]
+        if len(bad):
+            found.append(f"loss must be a positive number, or missing, got {_few(bad)}")
+        if fit.law.link is None:
+            found.append(f"points hold a loss, and law {fit.law.name} is no chain")
     return found
+
+
+def with_defaults(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
+    """Fill in inputs that a point may leave out, as the fitted runs of its groups have them."""
+    for name, declared in fit.law.inputs.items():
+        if declared.default is None or (name in table and table[name].notna().all()):
+            continue
+        given = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        found = [_default(fit, name, row) for _, row in table.iterrows()]
+        table = table.assign(**{name: given.where(given.notna(), pd.Series(found, table.index))})
+    return table
+
+
+def _default(fit: Fit, name: str, row: pd.Series) -> float:
+    """Value of an input in the fitted runs of a point's groups, or not a number if several."""
+    labels = {g: row[g] for g in fit.groups if g in row.index and pd.notna(row[g])}
+    matching = {
+        known[name]
+        for known in fit.spec.defaults
+        if all(known[g] == label for g, label in labels.items())
+    }
+    return float(matching.pop()) if len(matching) == 1 else math.nan
 
 
 def _schedule_problems(fit: Fit, table: pd.DataFrame) -> list[str]:

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.build import label_rung, rung_inputs
 from bayes_scaling.program.curves import histories
-from bayes_scaling.program.noise import RUNG_NU
+from bayes_scaling.program.noise import RUNG_NU, Noise
 
 from .serial import tied, ties_of
 
@@ -105,38 +106,60 @@ def draw_spread(
     """Scale of the noise at points: common, known, and what the law adds."""
     se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
     sigma = jnp.asarray(flat_draws(fit, "sigma")[:, None])
-    scale = fit.structure.noise.spread(sigma, se, jnp.asarray(centre))
+    noise = fit.structure.noise
+    assert isinstance(noise, Noise)
+    scale = noise.spread(sigma, se, jnp.asarray(centre))
     extra = fit.law.extra_spread(centred_inputs(fit, table), parameters)
     scale = scale if extra is None else jnp.hypot(scale, extra)
     return np.broadcast_to(np.asarray(scale), centre.shape)
 
 
-def draw_deviations(
+def draw_new_runs(
     fit: Fit,
     table: pd.DataFrame,
     centre: Float[np.ndarray, "sample point"],
     parameters: Draws,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "sample point"]:
-    """What one more run adds to the mean: its rung's effect and noise."""
+    """Responses of one more run at each point: its rung's effect and noise, in their unit."""
     noise = fit.structure.noise
-    values = noise_draws(fit)
+    if isinstance(noise, BoundedNoise):
+        shape = fit.law.likelihood_shape(centred_inputs(fit, table), parameters)
+        values = {**noise_draws(fit), **{k: np.asarray(v) for k, v in shape.items()}}
+        if fit.structure.items:  # questions of their own curves, each asked once
+            noise, values = BoundedNoise("binomial"), {}
+        shifted = centre + rung_draws(fit, table, rng)
+        return noise.draw(rng, shifted, trials_of(table), values)
+    scalars = noise_draws(fit)
     spread = draw_spread(fit, table, centre, parameters)
     if fit.structure.serial and "run" in table:
-        total = spread * _serial(fit, table, noise.draw(rng, np.ones_like(centre), values))
+        total = spread * _serial(fit, table, noise.draw(rng, np.ones_like(centre), scalars))
     else:
-        total = noise.draw(rng, spread, values)
-    if fit.structure.rungs:
-        rungs = _rungs(fit, table)
-        effect, sd = flat_draws(fit, "rung_effect"), flat_draws(fit, "rung_sd")
-        position = {label: i for i, label in enumerate(fit.spec.labels["rung"])}
-        for label in dict.fromkeys(rungs):
-            shared = (
-                effect[:, position[label]]
-                if label in position
-                else new_rung(fit, rng, len(sd)) * sd
-            )
-            total[:, np.array([r == label for r in rungs])] += shared[:, None]
+        total = noise.draw(rng, spread, scalars)
+    total = total + rung_draws(fit, table, rng)
+    return np.asarray(noise.from_scale(jnp.asarray(centre + total)))
+
+
+def trials_of(table: pd.DataFrame) -> Float[np.ndarray, " point"] | None:
+    """Number of items that the evaluation of each point is planned with, where it is given."""
+    return table["trials"].to_numpy(dtype=float) if "trials" in table else None
+
+
+def rung_draws(
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator
+) -> Float[np.ndarray, "sample point"]:
+    """Effect of each point's rung: its posterior, or one new draw that all groups share."""
+    if not fit.structure.rungs:
+        return np.zeros((1, len(table)))
+    rungs = _rungs(fit, table)
+    effect, sd = flat_draws(fit, "rung_effect"), flat_draws(fit, "rung_sd")
+    position = {label: i for i, label in enumerate(fit.spec.labels["rung"])}
+    total = np.zeros((len(sd), len(table)))
+    for label in dict.fromkeys(rungs):
+        shared = (
+            effect[:, position[label]] if label in position else new_rung(fit, rng, len(sd)) * sd
+        )
+        total[:, np.array([r == label for r in rungs])] += shared[:, None]
     return total
 
 
@@ -155,7 +178,7 @@ def _serial(
 
 def new_rung(fit: Fit, rng: np.random.Generator, draws: int) -> Float[np.ndarray, " sample"]:
     """Draw the standardised effect of a rung that was not fitted."""
-    if fit.structure.noise.robust:
+    if fit.structure.rung_noise.robust:
         return rng.standard_t(RUNG_NU, size=draws)
     return rng.normal(size=draws)
 

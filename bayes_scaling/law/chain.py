@@ -16,7 +16,8 @@ from .priors import LogitNormal
 CARRY = "carry"
 LOSS = "L"  # input of a link that is the loss
 _CARRY = Parameter(
-    LogitNormal(0.9, 1.5), "share of a run's deviation from the law of the loss that the metric sees"
+    LogitNormal(0.9, 1.5),
+    "share of a run's deviation from the law of the loss that the metric sees",
 )
 
 
@@ -103,6 +104,7 @@ def _derived(link: Link) -> tuple[Derived, ...]:
             quantity,
             name=name,
             value=lambda x0, p: quantity.value(x0, second.expand(link.second_values(p))),
+            bend="" if quantity.bend == link.input else quantity.bend,  # no input of the chain
         )
 
     return (*map(of_first, first.derived), *map(of_second, second.derived))

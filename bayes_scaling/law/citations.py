@@ -380,5 +380,73 @@ CITATIONS: dict[str, Citation] = {
         "The Art of Scaling Reinforcement Learning Compute for LLMs",
         "2510.13786",
     ),
+    "brown2024": Citation(
+        "Brown et al.",
+        2024,
+        "Large Language Monkeys: Scaling Inference Compute with Repeated Sampling",
+        "2407.21787",
+    ),
+    "stroebl2024": Citation(
+        "Stroebl et al.",
+        2024,
+        "Inference Scaling fLaws: The Limits of LLM Resampling with Imperfect Verifiers",
+        "2411.17501",
+    ),
+    "schaeffer2025": Citation(
+        "Schaeffer et al.",
+        2025,
+        "How Do Large Language Monkeys Get Their Power (Laws)?",
+        "2502.17578",
+    ),
+    "yan2025": Citation("Yan et al.", 2025, "Scaling Laws for Speculative Decoding", ""),
+    "wang2025plateau": Citation(
+        "Wang et al.",
+        2025,
+        "Scaling over Scaling: Exploring Test-Time Scaling Plateau in Large Reasoning Models",
+        "",
+    ),
+    "kwok2025": Citation(
+        "Kwok et al.",
+        2025,
+        "RoboMonkey: Scaling Test-Time Sampling and Verification for Vision-Language-Action Models",
+        "",
+    ),
+    "hu2023": Citation(
+        "Hu et al.",
+        2023,
+        "Predicting Emergent Abilities with Infinite Resolution Evaluation",
+        "2310.03262",
+    ),
+    "isik2024": Citation(
+        "Isik et al.",
+        2024,
+        "Scaling Laws for Downstream Task Performance of Large Language Models",
+        "2402.04177",
+    ),
+    "ruan2024": Citation(
+        "Ruan et al.",
+        2024,
+        "Observational Scaling Laws and the Predictability of Language Model Performance",
+        "2405.10938",
+    ),
+    "schaeffer2024": Citation(
+        "Schaeffer et al.",
+        2024,
+        "Why Has Predicting Downstream Capabilities of Frontier AI Models with Scale "
+        "Remained Elusive?",
+        "2406.04391",
+    ),
+    "bhagia2024": Citation(
+        "Bhagia et al.",
+        2024,
+        "Establishing Task Scaling Laws via Compute-Efficient Model Ladders",
+        "2412.04403",
+    ),
+    "xu2025": Citation(
+        "Xu et al.",
+        2025,
+        "Unveiling Downstream Performance Scaling of LLMs: A Clustering-Based Perspective",
+        "2502.17262",
+    ),
     "videau": Citation("Videau et al.", None, "the Skaling form of the loss in N and D", ""),
 }

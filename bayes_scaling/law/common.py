@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from .declare import Derived, Parameter
+from .declare import Derived, Input, Parameter
 from .priors import LogitNormal, LogNormal, Normal
 from .terms import power
 
@@ -72,6 +72,22 @@ Overshoot = Annotated[
 Unrest = Annotated[
     Array, Parameter(LogNormal(0.1, 1.0), "noise that comes with the penalty, a share of it")
 ]
+
+Chance = Annotated[
+    Array,
+    Input(
+        "score of guessing",
+        "fraction",
+        "fraction",
+        centring="difference",
+        reference=0.0,
+        default=0.0,
+    ),
+]
+Lapse = Annotated[
+    Array, Parameter(LogitNormal(0.03, 1.0), "share of items that are missed at any scale")
+]
+CEILING = Derived("ceiling", lambda x0, p: 1 - p["lapse"], "score of an endless scale", "fraction")
 
 FLOOR = Derived(
     "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"

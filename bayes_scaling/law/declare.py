@@ -152,12 +152,15 @@ class Variant:
         Parameter to the parameter that it equals.
     fix : mapping of str to float
         Parameter to its constant value.
+    turns : bool, optional
+        Whether its mean may turn in scale; by default as that of the law.
     """
 
     meaning: str
     citation: str = ""
     tie: Mapping[str, str] = field(default_factory=dict)
     fix: Mapping[str, float] = field(default_factory=dict)
+    turns: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,10 @@ class Mixture:
         ``curves(inputs, parameters)`` is the mean of each curve, in a leading axis.
     weights : callable
         ``weights(parameters)`` is the share of items on each, in the same axis.
+    count : int
+        Number of curves.
     """
 
     curves: Callable[[Values, Values], Any]
     weights: Callable[[Values], Any]
+    count: int = 3

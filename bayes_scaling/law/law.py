@@ -231,11 +231,13 @@ class Law:
 
     def centre(self, inputs: Values, references: Values) -> dict[str, Any]:
         """Inputs as the law's function takes them: relative to their references."""
-        return {
-            k: inputs[k] / references[k] if v.centring == "ratio" else inputs[k] - references[k]
-            for k, v in self.inputs.items()
-        } | {k: inputs[k] for k in (SCHEDULE,) if self.scheduled} | (
-            {REFERENCE: references[self.link.input]} if self.link else {}
+        return (
+            {
+                k: inputs[k] / references[k] if v.centring == "ratio" else inputs[k] - references[k]
+                for k, v in self.inputs.items()
+            }
+            | {k: inputs[k] for k in (SCHEDULE,) if self.scheduled}
+            | ({REFERENCE: references[self.link.input]} if self.link else {})
         )
 
     def tie(self, name: str, to: str) -> Law:
@@ -281,7 +283,8 @@ def _variant(law: Law, name: str) -> Law:
         raise UsageError(f"law {law.name} has no variant '{name}'; it has: {known}")
     chosen = law.variants[name]
     restricted = law._restrict(f"{law.name}:{name}", chosen.tie, chosen.fix)
-    return replace(restricted, citation=chosen.citation or law.citation)
+    turns = law.turns if chosen.turns is None else chosen.turns
+    return replace(restricted, citation=chosen.citation or law.citation, turns=turns)
 
 
 @functools.cache

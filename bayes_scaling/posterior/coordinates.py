@@ -30,10 +30,19 @@ from jaxtyping import Float
 from numpyro.infer.util import potential_energy
 
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program.noise import EXCESS_MEDIAN, HALF_NORMAL_VARIANCE, NU_FLOOR, RUNG_SD
+from bayes_scaling.program.bounded import CONCENTRATION_MEDIAN, SHARE_MEDIAN, BoundedNoise
+from bayes_scaling.program.noise import (
+    EXCESS_MEDIAN,
+    HALF_NORMAL_VARIANCE,
+    NU_FLOOR,
+    RUNG_SD,
+    rung_weights,
+)
 from bayes_scaling.program.observation import correlation
-from bayes_scaling.program.program import predict, program, spread_of
+from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure
+
+from .rows import Measure, Rows
 
 Free = dict[str, Array]
 
@@ -43,22 +52,25 @@ class Linearised(NamedTuple):
 
     Attributes
     ----------
-    precision, moment : (d, d) and (d,) arrays
-        Weighted cross products of the Jacobian, without 1 / sigma^2.
+    precision, moment : (measures, d, d) and (measures, d) arrays
+        Weighted cross products of the Jacobian, without 1 / sigma^2, for each measure: a
+        chain has two, the loss and the metric, with a noise of its own each.
     prior_precision, prior_moment : (d, d) and (d,) arrays
         Of the centres; the effects' prior enters through the group sds.
-    weights : (runs,) array
+    weights, observed : (rows,) arrays
+        Weights of rows, and what they observed on the scale of their noise.
     rung_design, rung_moment, rung_weight : (rungs, d), (rungs,), (rungs,) arrays
         The same sums by rung, to integrate rung effects out.
     rung_prior : (rungs,) array
         Weights of the rungs' prior, relative to 1 / rung_sd^2.
     """
 
-    precision: Float[Array, "d d"]
-    moment: Float[Array, " d"]
+    precision: Float[Array, "measures d d"]
+    moment: Float[Array, "measures d"]
     prior_precision: Float[Array, "d d"]
     prior_moment: Float[Array, " d"]
-    weights: Float[Array, " runs"]
+    weights: Float[Array, " rows"]
+    observed: Float[Array, " rows"]
     rung_design: Float[Array, "rungs d"]
     rung_moment: Float[Array, " rungs"]
     rung_weight: Float[Array, " rungs"]
@@ -66,11 +78,16 @@ class Linearised(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Weights of runs and rungs, and correlation of rows, in the normal approximation."""
+    """The normal approximation of the likelihood around a point.
 
-    runs: Float[Array, " runs"]
+    Weights of rows and rungs, correlation of neighbouring rows, and what rows observed on
+    the scale of their noise.
+    """
+
+    runs: Float[Array, " rows"]
     rungs: Float[Array, " rungs"]
     rho: Float[Array, ""]
+    observed: Float[Array, " rows"]
 
 
 class Point(NamedTuple):
@@ -115,6 +132,7 @@ class Coordinates:
         self._owner = np.concatenate([np.ravel(o) for o in owners])
         self._where = where
         self.is_effect = self._owner >= 0
+        self.rows = Rows(structure, data)
 
     @property
     def size(self) -> int:
@@ -175,25 +193,31 @@ class Coordinates:
         """One step of expectation-maximisation of the scales; nu stays."""
         sites = self._unravel_eta(point.eta)
         left = self._residual(point, self._predict(point.t))
-        residual = left
         if self.structure.serial and self.data.previous is not None:
-            residual = self._innovations(left, sigmoid(sites["rho"]))
             before = jnp.where(self.data.previous >= 0, left[self.data.previous], 0.0)
             found = jnp.sum(left * before) / jnp.maximum(jnp.sum(before**2), 1e-300)
+            left = self._innovations(left, sigmoid(sites["rho"]))
             sites["rho"] = logit(jnp.clip(found, 0.02, 0.98))
-        fitted = jnp.sum(lin.precision * covariance)
         if self.n_rungs:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
-            fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
             total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
-            sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * self.data.scale)
-        variance = (jnp.sum(lin.weights * residual**2) + fitted) / residual.size
-        # below a millionth of the scale a noiseless table would run away
-        variance = jnp.maximum(variance, (1e-6 * self.data.scale) ** 2)
-        if self.structure.noise.side:  # half to each: the sampler finds the split
-            sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
-            variance = 0.5 * variance
-        sites["sigma"] = 0.5 * jnp.log(variance)
+            unit = 1.0 if self.structure.loss_noise else self.data.scale
+            sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * unit)
+        for m, measure in enumerate(self.rows.measures):
+            if isinstance(measure.noise, BoundedNoise):
+                continue  # their scalars have no closed form: see `likelihood_scalars`
+            rows = measure.rows
+            fitted = jnp.sum(lin.precision[m] * covariance)
+            if self.n_rungs and m == 0:
+                fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
+            squares = jnp.sum(lin.weights[rows] * left[rows] ** 2)
+            # below a millionth of the scale a noiseless table would run away
+            least = (1e-6 * measure.scale) ** 2
+            variance = jnp.maximum((squares + fitted) / left[rows].size, least)
+            if measure.noise.side:  # half to each: the sampler finds the split
+                sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
+                variance = 0.5 * variance
+            sites[measure.prefix + "sigma"] = 0.5 * jnp.log(variance)
         second = point.t**2 + jnp.diag(covariance)
         for name, site in self.structure.sites().items():
             if site.kind == "group_sd":
@@ -205,24 +229,33 @@ class Coordinates:
     @property
     def eta_width(self) -> Float[Array, " e"]:
         """Rough posterior sds of the scales, where the whitening starts."""
-        width = {k: 0.5 for k in self._where} | {"sigma": 0.2}
-        return jnp.array([{**width, "nu": 1.0}[k] for k in sorted(self._where)])
+        known = {"sigma": 0.2, "nu": 1.0, "loss_sigma": 0.2, "loss_nu": 1.0}
+        return jnp.array([known.get(k, 0.5) for k in sorted(self._where)])
+
+    @property
+    def likelihood_scalars(self) -> list[int]:
+        """Places in eta of scalars that no closed form updates: concentrations, gaps."""
+        noise = self.structure.noise
+        names = noise.parameters if isinstance(noise, BoundedNoise) else ()
+        return [self._where[name] for name in names]
 
     def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
         """Linearise the program at `t`, with runs and rungs weighted."""
         jacobian = jax.jacfwd(self._predict)(t)
-        pseudo = self._observed() - self._predict(t) + jacobian @ t
+        pseudo = weights.observed - self._predict(t) + jacobian @ t
         jacobian = self._innovations(jacobian, weights.rho)
         pseudo = self._innovations(pseudo, weights.rho)
         weighted = weights.runs[:, None] * jacobian
         gradient = jax.grad(self._log_prior_t)(t)
         curvature = _positive(-jax.hessian(self._log_prior_t)(t))
+        parts = [m.rows for m in self.rows.measures]
         return Linearised(
-            precision=jacobian.T @ weighted,
-            moment=weighted.T @ pseudo,
+            precision=jnp.stack([jacobian[rows].T @ weighted[rows] for rows in parts]),
+            moment=jnp.stack([weighted[rows].T @ pseudo[rows] for rows in parts]),
             prior_precision=curvature,
             prior_moment=gradient + curvature @ t,
             weights=weights.runs,
+            observed=weights.observed,
             rung_design=self._by_rung(weighted),
             rung_moment=self._by_rung(weights.runs * pseudo),
             rung_weight=self._by_rung(weights.runs),
@@ -230,26 +263,25 @@ class Coordinates:
         )
 
     def weights(self, point: Point) -> Weights:
-        """Weights of runs and rungs, relative to 1 / sigma^2 and 1 / rung_sd^2."""
-        centre = self._predict(point.t)
-        values = self._noise_values(point.eta)
-        sites = self._sites_of_t(point.t)
-        spread = spread_of(self.structure, self.data, sites, values["sigma"], centre)
+        """Weights of rows and rungs, relative to 1 / sigma^2 and 1 / rung_sd^2."""
+        sites, values = self._sites_of_t(point.t), self._noise_values(point.eta)
         rho = values.get("rho", jnp.zeros(()))
-        standardised = self._innovations(self._residual(point, centre), rho) / spread
-        robust = self.structure.noise.weights(standardised, values)
-        if self.data.bound is not None:  # a diverged run that is expected to diverge says nothing
-            gone = (self.data.response >= self.data.bound) & (standardised < 0)
-            robust = jnp.where(gone, 0.0, robust)
-        if self.data.untuned is not None:
-            wider = HALF_NORMAL_VARIANCE * (values["excess"] / values["sigma"]) ** 2
-            robust = jnp.where(self.data.untuned, robust / (1.0 + wider), robust)
+        found = self.rows.working(
+            sites, values, point.u, lambda rows: self._innovations(rows, rho)
+        )
         rungs = jnp.zeros(0)
         if self.n_rungs:
             rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
-            rungs = self.structure.noise.rung_weights(point.u / rung_sd)
-        # relative to `_per_variance`, in which the noise has its own sigma
-        return Weights(robust * (values["sigma"] / spread) ** 2, rungs, rho)
+            rungs = rung_weights(self.structure.rung_noise, point.u / rung_sd)
+        return Weights(found.weight, rungs, rho, found.observed)
+
+    def first_weights(self, point: Point) -> Weights:
+        """Weights that do not trust a starting point, wherever it lies."""
+        found = self.weights(point)
+        first = self.rows.unconditional(found.runs, found.observed)
+        return found._replace(
+            runs=first.weight, rungs=jnp.ones_like(found.rungs), observed=first.observed
+        )
 
     # -- pieces ------------------------------------------------------------
 
@@ -261,12 +293,6 @@ class Coordinates:
     def _predict(self, t: Float[Array, " d"]) -> Float[Array, " runs"]:
         return predict(self.structure, self.data, self._sites_of_t(t))
 
-    def _observed(self) -> Float[Array, " runs"]:
-        response, bound = self.data.response, self.data.bound
-        return self.structure.noise.to_scale(
-            response if bound is None else jnp.minimum(response, bound)
-        )
-
     def _innovations(
         self, rows: Float[Array, "runs *k"], rho: Float[Array, ""]
     ) -> Float[Array, "runs *k"]:
@@ -276,10 +302,9 @@ class Coordinates:
         tie = correlation(self.data, rho).reshape(-1, *[1] * (rows.ndim - 1))
         return (rows - tie * rows[self.data.previous]) / jnp.sqrt(1.0 - tie**2)
 
-    def _residual(self, point: Point, centre: Float[Array, " runs"]) -> Float[Array, " runs"]:
-        """What the mean and the rung effects leave of the observed responses."""
-        residual = self._observed() - centre
-        return residual - point.u[self.data.rung] if self.n_rungs else residual
+    def _residual(self, point: Point, centre: Float[Array, " rows"]) -> Float[Array, " rows"]:
+        """What mean and rung effects leave of the observed responses of continuous measures."""
+        return self.rows.observed - centre - self.rows.shared(point.u)
 
     def _log_prior_t(self, t: Float[Array, " d"]) -> Float[Array, ""]:
         sites = self._sites_of_t(t)
@@ -292,15 +317,21 @@ class Coordinates:
     def _noise_values(self, eta: Float[Array, " e"]) -> dict[str, Array]:
         sites = self._unravel_eta(eta)
         values = {k: jnp.exp(sites[k]) for k in self.structure.noise_parameters}
-        special = {"nu": lambda: NU_FLOOR + values["nu"], "rho": lambda: sigmoid(sites["rho"])}
-        return values | {k: special[k]() for k in special if k in values}
+        values |= {k: NU_FLOOR + values[k] for k in ("nu", "loss_nu") if k in values}
+        return values | ({"rho": sigmoid(sites["rho"])} if "rho" in values else {})
 
-    def _per_variance(self, sites: Free) -> Float[Array, ""]:
-        """Precision of a run of weight one: of the noise, with what one side adds."""
-        variance = jnp.exp(2.0 * sites["sigma"])
-        if self.structure.noise.side:
-            variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
-        return 1.0 / variance
+    def _per_variance(self, sites: Free) -> Float[Array, " measures"]:
+        """Precision of a row of weight one: of the noise, with what one side adds."""
+
+        def of(measure: Measure) -> Array:
+            if isinstance(measure.noise, BoundedNoise):
+                return jnp.ones(())
+            variance = jnp.exp(2.0 * sites[measure.prefix + "sigma"])
+            if measure.noise.side:
+                variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
+            return 1.0 / variance
+
+        return jnp.stack([of(measure) for measure in self.rows.measures])
 
     def _conditional(
         self, eta: Float[Array, " e"], lin: Linearised
@@ -309,10 +340,11 @@ class Coordinates:
         sites = self._unravel_eta(eta)
         per_variance = self._per_variance(sites)
         effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * eta[self._owner]), 0.0)
-        precision = lin.precision * per_variance + lin.prior_precision + jnp.diag(effects)
-        moment = lin.moment * per_variance + lin.prior_moment
+        precision = jnp.tensordot(per_variance, lin.precision, 1)
+        precision = precision + lin.prior_precision + jnp.diag(effects)
+        moment = per_variance @ lin.moment + lin.prior_moment
         if self.n_rungs:
-            lost = per_variance**2 / self._rung_precision(sites, lin)
+            lost = per_variance[0] ** 2 / self._rung_precision(sites, lin)
             precision = precision - lin.rung_design.T @ (lost[:, None] * lin.rung_design)
             moment = moment - lin.rung_design.T @ (lost * lin.rung_moment)
         root = jnp.linalg.cholesky(precision)
@@ -322,18 +354,19 @@ class Coordinates:
         self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised
     ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
         sites = self._unravel_eta(eta)
-        per_variance = self._per_variance(sites)
+        per_variance = self._per_variance(sites)[0]
         variance = 1.0 / self._rung_precision(sites, lin)
-        residual = self._by_rung(lin.weights * (self._observed() - self._predict(t)))
+        residual = self._by_rung(lin.weights * (lin.observed - self._predict(t)))
         return variance * per_variance * residual, jnp.sqrt(variance)
 
     def _rung_precision(self, sites: Free, lin: Linearised) -> Float[Array, " rungs"]:
         """Precision of the rung effects given centres, effects and scales."""
         prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
-        return prior + lin.rung_weight * self._per_variance(sites)
+        return prior + lin.rung_weight * self._per_variance(sites)[0]
 
-    def _by_rung(self, rows: Float[Array, "runs *k"]) -> Float[Array, "rungs *k"]:
-        return jax.ops.segment_sum(rows, self.data.rung, self.structure.rungs)
+    def _by_rung(self, rows: Float[Array, "rows *k"]) -> Float[Array, "rungs *k"]:
+        # rows without a rung have a number beyond the last, and are left out
+        return jax.ops.segment_sum(rows, self.rows.rung, self.structure.rungs)
 
 
 def _start(structure: Structure, data: Data) -> Free:
@@ -347,16 +380,22 @@ def _start(structure: Structure, data: Data) -> Free:
         elif site.kind == "group_sd":
             group_sd = structure.group_sd(site.parameter, name)
             start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
-        elif name == "sigma":
-            start[name] = jnp.log(0.02 * data.scale)
-        elif name == "nu":
+        elif name in ("sigma", "loss_sigma"):
+            start[name] = jnp.log(0.02 * (data.scale if name == "sigma" else jnp.ones(())))
+        elif name in ("nu", "loss_nu"):
             start[name] = jnp.log(jnp.asarray(3.0))
+        elif name == "concentration":
+            median = SHARE_MEDIAN if structure.noise.name == "beta" else CONCENTRATION_MEDIAN
+            start[name] = jnp.log(jnp.asarray(median))
+        elif name.startswith("gap_"):
+            start[name] = jnp.zeros(())
         elif name == "excess":
             start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
         elif name == "rho":
             start[name] = jnp.zeros(())
         elif name == "rung_sd":
-            start[name] = jnp.log(0.01 * data.scale)
+            unit = jnp.ones(()) if structure.loss_noise else data.scale
+            start[name] = jnp.log(0.01 * unit)
     return start | {k: start[k] + s for k, s in _shifts(structure, start).items()}
 
 

@@ -13,10 +13,12 @@ from arviz_stats.base import array_stats
 
 from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import EXCESS_SD, NU_FLOOR, SIGMA_SD
 from bayes_scaling.program.structure import Site, Structure
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+NUS = ("nu", "loss_nu")
 LOG_HALF_NORMAL_SD = math.pi / math.sqrt(8.0)  # sd of the log of a half-normal
 LOG_GAMMA_2_SD = math.sqrt(math.pi**2 / 6.0 - 1.0)  # sd of the log of a gamma of shape 2
 
@@ -88,12 +90,14 @@ def _site_sd(name: str, site: Site, structure: Structure, prior_sd: dict[str, fl
         return prior_sd[site.parameter]
     if site.kind == "effect":
         return structure.group_sd(site.parameter, f"{site.parameter}_sd_{site.dims[0]}")
-    if name == "sigma":
+    if name in ("sigma", "loss_sigma"):
         return SIGMA_SD
     if name == "excess":
         return EXCESS_SD
-    if name == "nu":
+    if name in NUS:
         return LOG_GAMMA_2_SD
+    if isinstance(structure.noise, BoundedNoise) and name in structure.noise.parameters:
+        return structure.noise.prior_sd(name)
     return LOG_HALF_NORMAL_SD if site.kind in ("group_sd", "rung_sd") else math.nan
 
 
@@ -124,5 +128,5 @@ def _contraction(
         free = values
     else:
         # rounding can put nu on its floor
-        free = np.log(np.maximum(values - NU_FLOOR, 1e-12) if name == "nu" else values)
+        free = np.log(np.maximum(values - NU_FLOOR, 1e-12) if name in NUS else values)
     return float(1.0 - free.var(ddof=1) / float(prior[name]) ** 2)

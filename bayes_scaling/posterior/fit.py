@@ -17,6 +17,7 @@ import xarray as xr
 from bayes_scaling.errors import Finding, FitError
 from bayes_scaling.law import Law
 from bayes_scaling.program import Spec, Structure
+from bayes_scaling.program.bounded import BoundedNoise
 
 from .diagnostics import prior_sds, summarise
 from .findings import diagnose
@@ -45,6 +46,8 @@ class Record:
         ``"compile"`` and ``"sample"``.
     findings : list of dict
         What reading and checking the table found.
+    loss : str
+        Column of the loss, of a chain.
     """
 
     unit: str
@@ -59,6 +62,7 @@ class Record:
     versions: dict[str, str]
     seconds: dict[str, float]
     findings: list[dict[str, str]] = field(default_factory=list)
+    loss: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +111,18 @@ class Fit:
         return summarise(self.posterior, self.law, self.structure, sds)
 
     def runs(self) -> pd.DataFrame:
-        """Return the fitted runs: ``run``, inputs, labels, ``response`` and ``diverged``."""
+        """Return the fitted runs: ``run``, inputs, labels, ``response`` and ``diverged``.
+
+        Counts come as their share of the trials.
+        """
         constants = self.tree["constant_data"].to_dataset().to_dataframe().reset_index()
         response = self.tree["observed_data"]["response"].to_numpy()
+        noise = self.structure.noise
+        if isinstance(noise, BoundedNoise):
+            response = noise.fraction(response, constants.get("trials"))
+        for name, declared in self.law.inputs.items():
+            if name not in constants:
+                constants[name] = declared.default
         bound = math.inf if self.spec.bound is None else self.spec.bound
         return constants.assign(response=response, diverged=response >= bound)
 

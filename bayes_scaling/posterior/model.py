@@ -118,7 +118,10 @@ class ScalingModel:
         sites = draw_prior(structure, data, jax.random.key(seed), draws)
         arrays = {k: np.asarray(v)[None] for k, v in sites.items()}
         dims = {k: s.dims for k, s in structure.sites().items()} | {"response": ("run",)}
-        labels = dict(spec.labels) | {"run": run_labels(runs)}
+        dims |= {"loss": ("measured",)}
+        labels: dict[str, Any] = dict(spec.labels) | {"run": run_labels(runs)}
+        if data.losses is not None:
+            labels["measured"] = list(np.asarray(runs.frame["row"])[np.asarray(data.losses.row)])
         return as_dataset(arrays, dims, labels).isel(chain=0)
 
     def fit(
@@ -301,6 +304,7 @@ def _record(
     return Record(
         unit=runs.unit,
         response=runs.response,
+        loss=runs.columns.get("through", ""),
         counts_embeddings=runs.counts_embeddings,
         flops=runs.flops,
         source=runs.source,

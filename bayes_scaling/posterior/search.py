@@ -45,18 +45,15 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
         t = _backtrack(coordinates, point, target, lin)
         moved = Point(point.eta, t, coordinates.rung_mean(point.eta, t, lin))
         moved = moved._replace(eta=coordinates.update_scales(moved, variance, lin))
+        for place in coordinates.likelihood_scalars:
+            moved = _line(coordinates, moved, place)
         return (moved, coordinates.weights(moved)), None
 
     def search(key: Array) -> tuple[Float[Array, ""], Point, Weights]:
         jitter = 0.5 * jax.random.normal(key, coordinates.t0.shape)
         t0 = coordinates.t0 + jnp.where(coordinates.is_effect, 0.0, jitter)
         point = Point(coordinates.eta0, t0, jnp.zeros(coordinates.n_rungs))
-        # robust weights would trust the start, wherever it lies
-        weights = coordinates.weights(point)
-        even = weights._replace(
-            runs=jnp.ones_like(weights.runs), rungs=jnp.ones_like(weights.rungs)
-        )
-        state = (point, even)
+        state = (point, coordinates.first_weights(point))
         (point, weights), _ = jax.lax.scan(iterate, state, None, length=ITERATIONS)
         return coordinates.log_posterior(point), point, weights
 
@@ -71,6 +68,14 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
     )
     # where the law has a say in the noise, the weights' fixed point is no mode
     return start if structure.law.scatter is None else _climb(coordinates, start)
+
+
+def _line(coordinates: Coordinates, point: Point, place: int) -> Point:
+    """Best of a few values of one scale, staying included."""
+    candidates = point.eta[place] + jnp.array([-1.0, -0.2, 0.0, 0.2, 1.0])
+    etas = jax.vmap(lambda value: point.eta.at[place].set(value))(candidates)
+    heights = jax.vmap(lambda eta: coordinates.log_posterior(point._replace(eta=eta)))(etas)
+    return point._replace(eta=etas[jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))])
 
 
 def _climb(coordinates: Coordinates, start: Start) -> Start:

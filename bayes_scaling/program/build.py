@@ -10,15 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jax import Array
+from jaxtyping import Bool, Float
 
 from bayes_scaling.errors import Finding, TableError, UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
+from .bounded import BoundedNoise
+from .counts import bounded_problems
 from .curves import histories, history_units, neighbours, order_for, usual_gap
-from .noise import noise_named
-from .structure import Data, Pooling, Structure
+from .noise import AnyNoise, Noise, noise_named
+from .structure import Data, Losses, Pooling, Structure
 
 POOLINGS: tuple[Pooling, ...] = ("complete", "partial", "separate")
 RUNGS_NEEDED = 3  # shared by two groups or more, for the rung effect to be on by default
@@ -64,6 +67,11 @@ class Spec:
         Scales of priors of group sds, ``parameter_sd_column``, that differ from the law's.
     prior_text : dict of str to str
         The priors in words.
+    items : list of str
+        Items of which each follows one curve of the law's mixture.
+    defaults : dict of str to list
+        Values of inputs with a default at the fitted runs, with the labels of their groups:
+        what a point takes that does not say.
     """
 
     law: str
@@ -84,6 +92,8 @@ class Spec:
     schedules: dict[str, str] = field(default_factory=dict)
     group_sd: dict[str, float] = field(default_factory=dict)
     prior_text: dict[str, str] = field(default_factory=dict)
+    items: list[str] = field(default_factory=list)
+    defaults: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -101,6 +111,8 @@ class Spec:
             serial=self.serial,
             untuned=self.untuned,
             group_sds=tuple(self.group_sd.items()),
+            loss_noise=_loss_noise(law),
+            items=len(self.items),
         )
 
 
@@ -148,16 +160,23 @@ def build_spec(
         If the responses cannot be used with the noise.
     """
     chosen = noise_named(noise or law.response.noise)
-    response = runs.frame["response"].to_numpy()
-    if chosen.on_log and (response <= 0).any():
-        raise TableError([_not_positive(runs)])
-    scale = ResponseScale.of(response if runs.bound is None else response[response < runs.bound])
+    _check_noise(chosen, law, runs)
+    scale, loss_scale = _response_scales(chosen, law, runs)
     prior = _priors(law, priors or {})
-    resolved = {p: prior[p].resolve(scale, p) for p in law.parameters}
-    inputs = {name: runs.frame[name].to_numpy() for name in law.inputs}
+    of_loss = set(law.link.first.parameters) if law.link else set()
+    resolved = {
+        p: prior[p].resolve(loss_scale if p in of_loss else scale, p) for p in law.parameters
+    }
+    inputs = {name: runs.column(name, law.inputs[name].default) for name in law.inputs}
     _check_names(law, runs.groups)
     labels = {g: runs.levels(g) for g in runs.groups}
-    correlated = (runs.curves and not chosen.side) if serial is None else serial
+    able = not (chosen.side or chosen.bounded or law.link)
+    correlated = (runs.curves and able) if serial is None else serial
+    if correlated and (chosen.bounded or law.link):
+        raise UsageError(
+            f"correlation along a run needs one continuous response; law {law.name} has noise "
+            f"{chosen.name}: use serial=False (--independent)"
+        )
     if correlated and chosen.side:
         raise UsageError(
             f"noise {chosen.name} has a shortfall for each row, which serial correlation cannot "
@@ -166,20 +185,21 @@ def build_spec(
     if correlated and "run" not in runs.frame:
         raise UsageError("serial needs the column of the run: name it with run= (--run)")
     order = order_for(law, runs) if correlated else ""
-    if _rung_wanted(runs, rung, law):
+    items = _items(law, chosen, runs)
+    if not items and chosen.name != "population" and _rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
-    pooling = _pooling(law, runs.groups, pool or {})
+    pooling = _pooling(law, runs, pool or {})
     return Spec(
         law=law.name,
         pool=pooling,
         noise=chosen.name,
         labels=labels,
-        references=references(law, inputs) | history_units(law, runs),
+        references=references(law, inputs) | history_units(law, runs) | _loss_reference(law, runs),
         ranges={k: (float(np.nanmin(v)), float(np.nanmax(v))) for k, v in inputs.items()},
         response_scale=dict(scale._asdict()),
         prior_loc={p: loc for p, (loc, _) in resolved.items()},
         prior_sd={p: sd for p, (_, sd) in resolved.items()},
-        scale=1.0 if chosen.on_log else scale.spread,
+        scale=chosen.unit if chosen.bounded else 1.0 if chosen.on_log else scale.spread,
         serial=correlated,
         order=order,
         lag=usual_gap(runs, order) if correlated else 1.0,
@@ -188,6 +208,8 @@ def build_spec(
         schedules={k: v.text for k, v in runs.schedules.items()},
         group_sd=_group_sds(pooling, group_sd or {}),
         prior_text={p: str(prior[p]) for p in law.parameters},
+        items=items,
+        defaults=_defaults(law, runs, inputs),
     )
 
 
@@ -215,12 +237,15 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     if "rung" in spec.labels:
         rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
     previous, gap = neighbours(runs, spec.order) if spec.serial else (None, None)
-    inputs: dict[str, Any] = {k: frame[k].to_numpy() for k in law.inputs}
+    inputs: dict[str, Any] = {k: runs.column(k, law.inputs[k].default) for k in law.inputs}
     if law.scheduled:
         inputs["schedule"] = histories(spec, frame["schedule"], inputs["step"])
+    response = frame["response"].to_numpy()
+    seen = ~np.isnan(response)
     return Data(
         inputs=jax.tree.map(jnp.asarray, law.centre(inputs, spec.references)),
-        response=jnp.asarray(frame["response"].to_numpy()),
+        # a harmless number where a run of a chain has no metric
+        response=jnp.asarray(np.where(seen, response, np.nanmedian(response))),
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
         se=jnp.asarray(frame["se"].to_numpy()) if "se" in frame else None,
@@ -232,6 +257,129 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
         untuned=jnp.asarray(frame["untuned"].to_numpy()) if spec.untuned else None,
         previous=None if previous is None else jnp.asarray(previous),
         lag=None if gap is None else jnp.asarray(gap / spec.lag),
+        trials=_trials(runs, seen),
+        seen=None if seen.all() else jnp.asarray(seen),
+        losses=_losses(spec, law, runs) if law.link else None,
+        item=jnp.asarray(_codes(frame["item"].tolist(), spec.items)) if spec.items else None,
+    )
+
+
+def _loss_noise(law: Law) -> Noise | None:
+    if law.link is None:
+        return None
+    noise = noise_named(law.link.first.response.noise)
+    assert isinstance(noise, Noise)
+    return noise
+
+
+def _check_noise(noise: AnyNoise, law: Law, runs: Runs) -> None:
+    """Refuse responses that the noise cannot have made, and tables that lack what it needs."""
+    response = runs.frame["response"].dropna().to_numpy()
+    if noise.on_log and (response <= 0).any():
+        raise TableError([_not_positive(runs)])
+    if noise.bounded:
+        assert isinstance(noise, BoundedNoise)
+        problems = list(bounded_problems(noise, runs))
+        if problems:
+            raise TableError(problems)
+    elif runs.counted:
+        raise UsageError(
+            f"the table has counts (trials '{runs.columns['trials']}'), which noise {noise.name} "
+            f"does not take; use noise='beta-binomial' (--noise beta-binomial), or give the "
+            f"share of correct answers as the response, without trials"
+        )
+    if law.shape is not None and noise.name != law.response.noise:
+        raise UsageError(
+            f"law {law.name} says how its responses spread, as noise {law.response.noise} takes "
+            f"it; noise {noise.name} does not"
+        )
+    if law.scatter is not None and noise.bounded:
+        raise UsageError(f"law {law.name} adds noise of its own, which {noise.name} cannot take")
+    if (noise.bounded or law.link) and (runs.bound is not None or "untuned" in runs.frame):
+        raise UsageError(
+            f"diverged and untuned runs need one continuous response; law {law.name} has noise "
+            f"{noise.name}: leave out the bound and the column of untuned runs"
+        )
+    if law.link and "through" not in runs.frame:
+        raise UsageError(
+            f"law {law.name} is a chain, and the table names no loss: name its column with "
+            f"through= (--through)"
+        )
+    if not law.link and "through" in runs.frame:
+        raise UsageError(
+            f"the table names a loss that the response is seen through, but law {law.name} is no "
+            f"chain: use such as chinchilla+error_decay, or leave out through= (--through)"
+        )
+
+
+def _response_scales(
+    noise: AnyNoise, law: Law, runs: Runs
+) -> tuple[ResponseScale, ResponseScale]:
+    """Statistics of the response (as a fraction, of counts), and of the loss of a chain."""
+    response = runs.frame["response"].to_numpy()
+    if isinstance(noise, BoundedNoise):
+        response = noise.fraction(response, runs.frame.get("trials", pd.Series(1.0)).to_numpy())
+    if runs.bound is not None:
+        response = response[response < runs.bound]
+    own = ResponseScale.of(response[~np.isnan(response)])
+    if law.link is None:
+        return own, own
+    return own, ResponseScale.of(runs.frame["through"].dropna().to_numpy())
+
+
+def _loss_reference(law: Law, runs: Runs) -> dict[str, float]:
+    if law.link is None:
+        return {}
+    return {law.link.input: float(np.exp(np.log(runs.frame["through"].dropna()).mean()))}
+
+
+def _items(law: Law, noise: AnyNoise, runs: Runs) -> list[str]:
+    if "item" not in runs.frame:
+        return []
+    if law.mixture is None or not noise.bounded:
+        raise UsageError(
+            f"item= (--item) names items that follow different curves, which law {law.name} with "
+            f"noise {noise.name} does not have; for effects of items use group= (--group)"
+        )
+    return sorted(set(runs.frame["item"]))
+
+
+def _defaults(
+    law: Law, runs: Runs, inputs: Mapping[str, Float[np.ndarray, " runs"]]
+) -> list[dict[str, Any]]:
+    names = [k for k, v in law.inputs.items() if v.default is not None]
+    if not names:
+        return []
+    table = pd.DataFrame({k: inputs[k] for k in names} | {g: runs.frame[g] for g in runs.groups})
+    return table.drop_duplicates().to_dict("records")
+
+
+def _trials(runs: Runs, seen: Bool[np.ndarray, " runs"]) -> Float[Array, " runs"] | None:
+    if not runs.counted:
+        return None
+    return jnp.asarray(np.where(seen, runs.frame["trials"].to_numpy(), 1.0))
+
+
+def _losses(spec: Spec, law: Law, runs: Runs) -> Losses:
+    """Losses of a chain: one that several rows of a run repeat is one measurement."""
+    assert law.link is not None
+    frame = runs.frame
+    known = np.flatnonzero(frame["through"].notna())
+    moving = [
+        g for g in runs.groups if any(spec.pool[p][g] != "complete" for p in law.link.first.parameters)
+    ]
+    same = [*law.link.first.inputs, *moving, *(c for c in ("run", "seed") if c in frame), "through"]
+    first = frame.iloc[known].groupby(same, dropna=False, sort=False).ngroup().to_numpy()
+    of = np.full(len(frame), -1)
+    of[known] = first
+    row = known[np.unique(first, return_index=True)[1]]
+    se = frame["through_se"].to_numpy()[row] if "through_se" in frame else None
+    return Losses(
+        value=jnp.asarray(frame["through"].to_numpy()[row]),
+        se=None if se is None else jnp.asarray(se),
+        row=jnp.asarray(row),
+        of=jnp.asarray(of),
+        unknown=jnp.asarray(np.flatnonzero(of < 0)),
     )
 
 
@@ -259,7 +407,7 @@ def label_rung(law: Law, values: Iterable[float]) -> str:
 def _check_names(law: Law, groups: tuple[str, ...]) -> None:
     """Grouping columns become dimensions beside the program's own names."""
     own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "excess", "rho",
-           "rung_sd", "chain", "draw", "sample", "point", "observed"}  # fmt: skip
+           "rung_sd", "chain", "draw", "sample", "point", "observed", "loss", "trials"}  # fmt: skip
     for name in groups:
         if name in own:
             raise UsageError(
@@ -305,7 +453,9 @@ def _priors(law: Law, given: Mapping[str, Prior]) -> dict[str, Prior]:
     return own | dict(given)
 
 
-def _pooling(law: Law, groups: tuple[str, ...], pool: Pool) -> dict[str, dict[str, Pooling]]:
+def _pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pooling]]:
+    groups = runs.groups
+    blind = _same_losses(law, runs)
     for name in pool:
         if name not in law.parameters:
             raise UsageError(
@@ -316,15 +466,32 @@ def _pooling(law: Law, groups: tuple[str, ...], pool: Pool) -> dict[str, dict[st
     for p, parameter in law.parameters.items():
         default: Pooling = "partial" if parameter.varies else "complete"
         asked = pool.get(p, default)
-        by_column = (
-            {g: asked for g in groups}
-            if isinstance(asked, str)
-            else {g: default for g in groups} | dict(asked)
-        )
+        usual: dict[str, Pooling] = dict.fromkeys(groups, default)
+        if law.link and p in law.link.first.parameters:
+            usual |= dict.fromkeys(blind, "complete")
+        if isinstance(asked, str):
+            by_column = dict.fromkeys(groups, asked) if p in pool else usual
+        else:
+            by_column = usual | dict(asked)
         settled[p] = _checked(p, by_column, groups)
     if pool and not groups:
         raise UsageError("pool needs a grouping column: name one with group= (--group)")
     return settled
+
+
+def _same_losses(law: Law, runs: Runs) -> list[str]:
+    """Grouping columns over which the loss of a chain does not change: tasks, say."""
+    if law.link is None:
+        return []
+    found = []
+    for column in runs.groups:
+        others = [g for g in runs.groups if g != column]
+        same = [*law.link.first.inputs, *others, *(c for c in ("run", "seed") if c in runs.frame)]
+        cells = runs.frame.dropna(subset="through").groupby(same, dropna=False)
+        several = cells[column].nunique() > 1
+        if several.any() and (cells["through"].nunique()[several] == 1).all():
+            found.append(column)
+    return found
 
 
 def _checked(

@@ -24,6 +24,8 @@ from numpyro.distributions import constraints, transforms
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law.terms import stochastic_frontier
 
+from .bounded import BoundedNoise
+
 NU_FLOOR = 2.0  # below it a new run's predictive has no variance to report
 NU_SHAPE, NU_RATE = 2.0, 0.1
 SIGMA_MEDIAN, SIGMA_SD = 0.01, 1.0  # of the scale; sd of the logarithm
@@ -32,6 +34,9 @@ EXCESS_MEDIAN, EXCESS_SD = 0.1, 1.0  # of the scale; sd of the logarithm
 SIGMA_SHARE, SIGMA_SHARE_SD = 0.4, 0.6  # sigma of a frontier, of its excess
 HALF_NORMAL_VARIANCE = 1.0 - 2.0 / math.pi
 RUNG_NU = 3.0  # one bad rung (too few steps, a bad batch size) must not widen all others
+
+
+BOUNDED = ("binomial", "beta-binomial", "negative-binomial", "population", "beta")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ class Noise:
     on_log: bool
     robust: bool
     side: int = 0
+
+    bounded: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -78,20 +86,20 @@ class Noise:
             return sigma
         return jnp.hypot(sigma, se * jnp.exp(-centre) if self.on_log else se)
 
-    def sample_parameters(self, scale: Float[Array, ""]) -> dict[str, Array]:
+    def sample_parameters(self, scale: Float[Array, ""], prefix: str = "") -> dict[str, Array]:
         """Sample ``sigma`` (and ``nu`` or ``excess``) inside a NumPyro program."""
         values = {}
         location, sd = jnp.log(SIGMA_MEDIAN * scale), SIGMA_SD
         if self.side:
             shortfall = dist.LogNormal(jnp.log(EXCESS_MEDIAN * scale), EXCESS_SD)
-            values["excess"] = numpyro.sample("excess", shortfall)
+            values["excess"] = numpyro.sample(prefix + "excess", shortfall)
             # noise far below the shortfall would make the frontier a cliff at the best runs
             location, sd = jnp.log(SIGMA_SHARE * values["excess"]), SIGMA_SHARE_SD
-        values["sigma"] = numpyro.sample("sigma", dist.LogNormal(location, sd))
+        values["sigma"] = numpyro.sample(prefix + "sigma", dist.LogNormal(location, sd))
         if self.robust:
             above_floor = transforms.AffineTransform(NU_FLOOR, 1.0, domain=constraints.positive)
             tail = dist.TransformedDistribution(dist.Gamma(NU_SHAPE, NU_RATE), above_floor)
-            values["nu"] = numpyro.sample("nu", tail)
+            values["nu"] = numpyro.sample(prefix + "nu", tail)
         return values
 
     def distribution(
@@ -153,18 +161,6 @@ class Noise:
             drawn += self.side * values["excess"] * np.abs(rng.normal(size=spread.shape))
         return drawn
 
-    def rung_distribution(self, rung_sd: Float[Array, ""]) -> dist.Distribution:
-        """Distribution of the deviation that runs of one rung share."""
-        if self.robust:
-            return dist.StudentT(RUNG_NU, 0.0, rung_sd)
-        return dist.Normal(0.0, rung_sd)
-
-    def rung_weights(self, standardised: Float[Array, " rungs"]) -> Float[Array, " rungs"]:
-        """Weights of rungs in the normal approximation of their distribution."""
-        if not self.robust:
-            return jnp.ones_like(standardised)
-        return (RUNG_NU + 1.0) / (RUNG_NU + standardised**2)
-
     def weights(
         self, standardised: Float[Array, " runs"], values: dict[str, Array]
     ) -> Float[Array, " runs"]:
@@ -173,6 +169,23 @@ class Noise:
             return jnp.ones_like(standardised)
         nu = values["nu"]
         return (nu + 1.0) / (nu + standardised**2)
+
+
+type AnyNoise = Noise | BoundedNoise
+
+
+def rung_distribution(noise: AnyNoise, rung_sd: Float[Array, ""]) -> dist.Distribution:
+    """Distribution of the deviation that runs of one rung share."""
+    if noise.robust:
+        return dist.StudentT(RUNG_NU, 0.0, rung_sd)
+    return dist.Normal(0.0, rung_sd)
+
+
+def rung_weights(noise: AnyNoise, standardised: Float[Array, " rungs"]) -> Float[Array, " rungs"]:
+    """Weights of rungs in the normal approximation of their distribution."""
+    if not noise.robust:
+        return jnp.ones_like(standardised)
+    return (RUNG_NU + 1.0) / (RUNG_NU + standardised**2)
 
 
 def student_t_log_survival(
@@ -228,14 +241,20 @@ NOISES = {
 }
 
 
-def noise_named(name: str) -> Noise:
-    """Return a noise by name.
+def noise_named(name: str) -> AnyNoise:
+    """Return a noise by name; grades from 0 to K have the noise ``ordered-K``.
 
     Raises
     ------
     UsageError
         If there is none of that name.
     """
+    kind, _, best = name.partition("-")
+    if name in BOUNDED or (kind == "ordered" and best.isdigit() and int(best) >= 2):
+        return BoundedNoise(name)
     if name not in NOISES:
-        raise UsageError(f"no noise named '{name}'; there are {', '.join(NOISES)}")
+        raise UsageError(
+            f"no noise named '{name}'; there are {', '.join((*NOISES, *BOUNDED))}, and "
+            f"ordered-4 for grades from 0 to 4"
+        )
     return NOISES[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -16,8 +17,9 @@ from numpyro.distributions import constraints
 
 from bayes_scaling.errors import UsageError
 
-from .noise import EXCESS_MEDIAN, EXCESS_SD, FrontierNoise
-from .structure import Data, Structure
+from .bounded import BoundedNoise
+from .noise import EXCESS_MEDIAN, EXCESS_SD, FrontierNoise, Noise
+from .structure import LOSS_PREFIX, Data, Structure
 
 RHO_MEDIAN_LOGIT, RHO_SD = 0.0, 1.5  # correlation of neighbouring rows of a run
 
@@ -25,6 +27,9 @@ RHO_MEDIAN_LOGIT, RHO_SD = 0.0, 1.5  # correlation of neighbouring rows of a run
 def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
     """Sample the scalars of the likelihood inside a NumPyro program."""
     values = structure.noise.sample_parameters(data.scale)
+    if structure.loss_noise:
+        given = structure.loss_noise.sample_parameters(jnp.ones(()), LOSS_PREFIX)
+        values |= {LOSS_PREFIX + name: value for name, value in given.items()}
     if structure.untuned:
         if structure.noise.side:
             raise UsageError(
@@ -38,6 +43,24 @@ def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
         normal = dist.Normal(RHO_MEDIAN_LOGIT, RHO_SD)
         values["rho"] = numpyro.sample("rho", dist.TransformedDistribution(normal, unit))
     return values
+
+
+def spread_of(
+    structure: Structure,
+    data: Data,
+    full: Mapping[str, Array],
+    values: Mapping[str, Array],
+    centre: Float[Array, " runs"],
+) -> Float[Array, "#runs"]:
+    """Scale of the noise of each run: common, known, and what the law adds.
+
+    Bounded noises have none: their spread follows from the mean and the trials.
+    """
+    noise, law = structure.noise, structure.law
+    if isinstance(noise, BoundedNoise):
+        return jnp.ones(())
+    spread = noise.spread(values["sigma"], data.se, centre)
+    return spread if law.scatter is None else jnp.hypot(spread, law.extra_spread(data.inputs, full))
 
 
 def correlation(data: Data, rho: Float[Array, ""]) -> Float[Array, " runs"]:
@@ -82,6 +105,8 @@ class Observations(dist.Distribution):
     def log_prob(self, value: Float[Array, " runs"]) -> Float[Array, " runs"]:
         """Log density of each row given the row before it; of being above the bound beyond it."""
         noise, bound = self.structure.noise, self.data.bound
+        if isinstance(noise, BoundedNoise):
+            return noise.log_prob(value, self.centre, self.data.trials, self.values)
         seen = value if bound is None else jnp.minimum(value, bound)
         centre, spread = self.centre, self.spread
         if self.tie is not None:
@@ -106,7 +131,9 @@ class Observations(dist.Distribution):
         self, above: Float[Array, " k"], spread: Float[Array, " k"], untuned: Array | None
     ) -> Float[Array, " k"]:
         """Log probability of lying further than `above` over the centre."""
-        found = self.structure.noise.log_survival(above, spread, self.values)
+        noise = self.structure.noise
+        assert isinstance(noise, Noise)
+        found = noise.log_survival(above, spread, self.values)
         if untuned is None:
             return found
         return jnp.where(untuned, excess_log_survival(above, spread, self.values["excess"]), found)
@@ -117,6 +144,8 @@ class Observations(dist.Distribution):
             keys = jax.random.split(key, sample_shape)
             return jax.vmap(self.sample)(keys)
         noise = self.structure.noise
+        if isinstance(noise, BoundedNoise):
+            return noise.sample(key, self.centre, self.data.trials, self.values)
         key_noise, key_excess = jax.random.split(key)
         zero = jnp.zeros_like(self.centre)
         fresh = self.spread if self.tie is None else self.spread * jnp.sqrt(1.0 - self.tie**2)

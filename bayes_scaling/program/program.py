@@ -13,8 +13,10 @@ from jaxtyping import Float
 
 from bayes_scaling.law.priors import LINKS
 
-from .noise import RUNG_SD
-from .observation import Observations, sample_noise
+from .chain import chain_centres, chained
+from .mixture import mixed
+from .noise import RUNG_SD, rung_distribution
+from .observation import Observations, sample_noise, spread_of
 from .structure import Data, Structure
 
 
@@ -54,24 +56,32 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
                 effect = dist.Normal(0.0, free[f"{site.parameter}_sd_{column}"])
                 free[name] = numpyro.sample(name, effect)
 
-    noise = structure.noise
     values = sample_noise(structure, data)
-    centre = predict(structure, data, free)
-    spread = spread_of(structure, data, free, values["sigma"], centre)
+    shared: Array | None = None
     if structure.rungs:
-        rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * data.scale))
+        unit = 1.0 if structure.loss_noise else data.scale
+        rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * unit))
         with numpyro.plate("rung", structure.rungs):
-            rung_effect = numpyro.sample("rung_effect", noise.rung_distribution(rung_sd))
-        centre = centre + rung_effect[data.rung]
-    numpyro.sample(
-        "response",
-        Observations(structure, data, centre, spread, values),
-        obs=data.response if observed else None,
-    )
+            effect = rung_distribution(structure.rung_noise, rung_sd)
+            shared = numpyro.sample("rung_effect", effect)[data.rung]
+    full = parameters_of(structure, data, free)
+    if structure.loss_noise:
+        chained(structure, data, full, values, shared, observed)
+        return
+    response = data.response if observed else None
+    if structure.items:
+        numpyro.sample("response", mixed(structure, data, full, values), obs=response)
+        return
+    centre = structure.noise.to_scale(structure.law.mean(data.inputs, full))
+    spread = spread_of(structure, data, full, values, centre)
+    if shared is not None:
+        centre = centre + shared
+    values = values | structure.law.likelihood_shape(data.inputs, full)
+    numpyro.sample("response", Observations(structure, data, centre, spread, values), obs=response)
 
 
-def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Float[Array, " runs"]:
-    """Mean of each run on the noise's scale, from centres and effects.
+def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Float[Array, " rows"]:
+    """Means on the scale of their noise, from centres and effects, before rung effects.
 
     Parameters
     ----------
@@ -79,27 +89,24 @@ def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Floa
     data : Data
     free : mapping of str to array
         Sites of kind "centre" and "effect", on the unconstrained scale.
+
+    Returns
+    -------
+    array
+        One for each run; of a chain, losses and then metrics; of items that follow
+        different curves, all runs on the first curve, then on the second, and so on.
     """
-    mean = structure.law.mean(data.inputs, _parameters(structure, data, free))
-    return structure.noise.to_scale(mean)
+    full = parameters_of(structure, data, free)
+    if structure.loss_noise:
+        return jnp.concatenate(chain_centres(structure, data, full, None))
+    if structure.items:
+        return mixed(structure, data, full, {}).centre.ravel()
+    return structure.noise.to_scale(structure.law.mean(data.inputs, full))
 
 
-def spread_of(
-    structure: Structure,
-    data: Data,
-    free: Mapping[str, Array],
-    sigma: Float[Array, ""],
-    centre: Float[Array, " runs"],
-) -> Float[Array, "#runs"]:
-    """Scale of the noise of each run: common, known, and what the law adds."""
-    spread = structure.noise.spread(sigma, data.se, centre)
-    if structure.law.scatter is None:
-        return spread
-    extra = structure.law.extra_spread(data.inputs, _parameters(structure, data, free))
-    return jnp.hypot(spread, extra)
-
-
-def _parameters(structure: Structure, data: Data, free: Mapping[str, Array]) -> dict[str, Array]:
+def parameters_of(
+    structure: Structure, data: Data, free: Mapping[str, Array]
+) -> dict[str, Array]:
     """Parameters of each run on their natural scale."""
     values: dict[str, Array] = {}
     for p, parameter in structure.law.parameters.items():

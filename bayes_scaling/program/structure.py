@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -14,8 +15,9 @@ from jaxtyping import Bool, Float, Int
 
 from bayes_scaling.law import Law
 
-from .noise import Noise
+from .noise import AnyNoise, Noise
 
+LOSS_PREFIX = "loss_"  # of the scalars of a chain's first noise
 Pooling = Literal["complete", "partial", "separate"]
 Kind = Literal["centre", "effect", "group_sd", "rung_effect", "rung_sd", "noise"]
 
@@ -61,16 +63,23 @@ class Structure:
         Whether some runs lie above the law by a one-sided excess.
     group_sds : tuple
         Scales of priors of group sds that differ from the law's: ``((site, scale), ...)``.
+    loss_noise : Noise, optional
+        Of the loss in a chain; `noise` is then that of the metric.
+    items : int
+        Number of items of which each follows one curve of the law's mixture; 0 where the
+        mean of the set is fitted.
     """
 
     law: Law
     pooling: tuple[tuple[str, tuple[tuple[str, Pooling], ...]], ...]
     levels: tuple[tuple[str, int], ...]
     rungs: int
-    noise: Noise
+    noise: AnyNoise
     serial: bool = False
     untuned: bool = False
     group_sds: tuple[tuple[str, float], ...] = ()
+    loss_noise: Noise | None = None
+    items: int = 0
 
     def group_sd(self, parameter: str, site: str) -> float:
         """Scale of the half-normal prior of a parameter's group sd, by the name of its site."""
@@ -81,9 +90,24 @@ class Structure:
         """Names of the scalars that the likelihood needs."""
         return (
             *self.noise.parameters,
+            *(LOSS_PREFIX + name for name in self.loss_parameters),
             *(("excess",) if self.untuned else ()),
             *(("rho",) if self.serial else ()),
         )
+
+    @property
+    def rung_noise(self) -> AnyNoise:
+        """Noise on whose scale rung effects lie: that of the loss in a chain."""
+        return self.loss_noise or self.noise
+
+    @property
+    def loss_parameters(self) -> tuple[str, ...]:
+        """Names of the scalars of the noise of the loss, without their prefix."""
+        return self.loss_noise.parameters if self.loss_noise else ()
+
+    def loss_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Scalars of the noise of the loss by their own names."""
+        return {name: values[LOSS_PREFIX + name] for name in self.loss_parameters}
 
     def columns_of(self, parameter: str, pooling: Pooling) -> tuple[str, ...]:
         """Grouping columns over which a parameter is pooled in the given way."""
@@ -109,6 +133,29 @@ class Structure:
             found["rung_sd"] = Site("rung_sd", "")
             found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
         return found
+
+
+class Losses(NamedTuple):
+    """The losses of a chain, one for each run whose loss is known.
+
+    Attributes
+    ----------
+    value : (losses,) array
+    se : (losses,) array, or None
+        Known standard errors.
+    row : (losses,) int array
+        Row of the table that each stands in first.
+    of : (runs,) int array
+        Loss of each row; -1 where it is not known.
+    unknown : (k,) int array
+        Rows whose loss is not known.
+    """
+
+    value: Float[Array, " losses"]
+    se: Float[Array, " losses"] | None
+    row: Int[Array, " losses"]
+    of: Int[Array, " runs"]
+    unknown: Int[Array, " k"]
 
 
 class Data(NamedTuple):
@@ -140,6 +187,14 @@ class Data(NamedTuple):
         Row before this one in the same run, -1 for the first.
     lag : (runs,) array, or None
         Distance to that row, in units of the usual one.
+    trials : (runs,) array, or None
+        Number of items, samples or passes behind each count.
+    seen : (runs,) bool array, or None
+        Rows whose metric is known, of a chain.
+    losses : Losses, or None
+        Of a chain.
+    item : (runs,) int array, or None
+        Item of each row, where items follow different curves.
     """
 
     inputs: dict[str, Any]
@@ -155,3 +210,7 @@ class Data(NamedTuple):
     untuned: Bool[Array, " runs"] | None = None
     previous: Int[Array, " runs"] | None = None
     lag: Float[Array, " runs"] | None = None
+    trials: Float[Array, " runs"] | None = None
+    seen: Bool[Array, " runs"] | None = None
+    losses: Losses | None = None
+    item: Int[Array, " runs"] | None = None

@@ -54,12 +54,16 @@ def check_runs(runs: Runs, law: Law) -> list[Finding]:
         Errors: ``missing-input``, ``outside-domain``, ``few-scales`` (a scale with one
         value) and ``fewer-rows-than-parameters``. Warnings: ``few-scales`` (two values,
         or one of an input that is no scale) and ``collinear-inputs``. Info: ``narrow-range``.
+        Error ``nested-averages``: averages at several k that come from the same samples.
     """
     found = list(_missing_inputs(runs, law))
     present = [name for name in law.inputs if name in runs.inputs]
     for name in present:
         found.extend(_outside_domain(runs, name, law.inputs[name]))
-        found.extend(_scales(runs, name, law.inputs[name]))
+        if law.inputs[name].default is None:  # what is known, such as a chance level, may repeat
+            found.extend(_scales(runs, name, law.inputs[name]))
+        if law.inputs[name].nested:
+            found.extend(_nested(runs, name, law))
     if len(runs) < len(law.parameters):
         found.append(
             Finding(
@@ -70,19 +74,40 @@ def check_runs(runs: Runs, law: Law) -> list[Finding]:
                 "add runs, or fix or tie parameters",
             )
         )
-    found.extend(_collinear(runs, {k: law.inputs[k] for k in present}))
+    free = [k for k in present if law.inputs[k].default is None]
+    found.extend(_collinear(runs, {k: law.inputs[k] for k in free}))
     return sorted(found, key=lambda f: ("error", "warning", "info").index(f.severity))
 
 
 def _missing_inputs(runs: Runs, law: Law) -> Iterator[Finding]:
     for name, declared in law.inputs.items():
-        if name not in runs.inputs:
+        if name not in runs.inputs and declared.default is None:
             yield Finding(
                 "missing-input",
                 "error",
                 f"law {law.name} needs input {name} ({declared.meaning}); the table was read "
                 f"with {', '.join(runs.inputs)}: map a column to it with --input {name}=...",
             )
+
+
+def _nested(runs: Runs, name: str, law: Law) -> Iterator[Finding]:
+    """Averages at several numbers of samples are one measurement, not several."""
+    same = ["run"] if "run" in runs.frame else [
+        *(k for k in runs.inputs if k != name), *runs.groups, *(["seed"] if "seed" in runs.frame else [])
+    ]  # fmt: skip
+    by_run = runs.frame.groupby(same)[name] if same else runs.frame.assign(all=0).groupby("all")[name]
+    several = by_run.transform("nunique") > 1
+    if several.any():
+        rows = runs.frame["row"][several].tolist()
+        yield Finding(
+            "nested-averages",
+            "error",
+            f"{name_rows(rows)} are averages at several {name} of the same samples, so that they "
+            f"are one measurement and not {len(rows)}: a fit would be far too sure. Fit the counts "
+            f"of each problem instead (law coverage, with the column of samples as trials), keep "
+            f"one {name} of each, or, if the samples of each row are its own, name the rows with "
+            f"run=<column> (--run) of different labels",
+        )
 
 
 def _outside_domain(runs: Runs, name: str, declared: Input) -> Iterator[Finding]:
@@ -179,6 +204,8 @@ def find_doubts(runs: Runs) -> list[Finding]:
         Warnings ``duplicate-rows``, ``looks-like-perplexity``,
         ``not-positive-response`` and ``outlying-rows``; info ``replicates-without-seed``.
     """
+    if runs.counted or "through" in runs.frame:  # counts repeat, are zero, and are no losses
+        return []
     parts = (_repeats, _perplexity, _not_positive_response, _outlying_rows)
     return [finding for part in parts for finding in part(runs)]
 

@@ -23,7 +23,9 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
 _MEANINGS = {"N": "are counts of model parameters", "D": "are counts of training tokens"}
-_RESERVED = {"response", "rung", "seed", "se", "run", "row", "untuned", "rate", "schedule"}
+_RESERVED = {"response", "rung", "seed", "se", "run", "row", "untuned", "rate", "schedule",
+             "trials", "through", "through_se", "item", "loss"}  # fmt: skip
+_NUMBERS = ("response", "se", "rate", "trials", "through", "through_se")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _BILLIONS = 1000.0  # no model has fewer parameters, and no run fewer tokens
 _FEWEST_ROWS = 3
@@ -35,11 +37,11 @@ class _Role:
 
     name: str
     column: str
-    kind: str  # input, response, se, rate, group, flag or label
+    kind: str  # input, group, flag, label, or one of `_NUMBERS`
 
     @property
     def numeric(self) -> bool:
-        return self.kind in ("input", "response", "se", "rate")
+        return self.kind in ("input", *_NUMBERS)
 
     @property
     def option(self) -> str:
@@ -60,6 +62,10 @@ def read_runs(
     rung: str | None = None,
     seed: str | None = None,
     se: str | None = None,
+    trials: str | None = None,
+    through: str | None = None,
+    through_se: str | None = None,
+    item: str | None = None,
     run: str | None = None,
     untuned: str | None = None,
     rate: str | None = None,
@@ -87,6 +93,14 @@ def read_runs(
     rung, seed, se, run : str, optional
         Columns of the rung of the ladder, the seed, the standard error of the
         response (in `unit`) and the run that a checkpoint belongs to.
+    trials : str, optional
+        Column of the number of items or samples that the response counts out of; of samples
+        counted until so many passed, the number of passes.
+    through, through_se : str, optional
+        Columns of the loss that the response follows, for a chain of laws, and of its
+        standard error. A run may lack the loss or the response, not both.
+    item : str, optional
+        Column of the question or task of each row, where items follow different curves.
     untuned : str, optional
         Column that says (1 or 0, true or false) which runs had settings worse than the
         best: they lie above the law by a one-sided excess, and inputs that are settings
@@ -135,6 +149,7 @@ def read_runs(
         )
     others = {"response": response, "rung": rung, "seed": seed, "se": se, "run": run}
     others |= {"untuned": untuned, "rate": rate, "schedule": schedule}
+    others |= {"trials": trials, "through": through, "through_se": through_se, "item": item}
     roles = _roles(mapping, groups, others)
     frame = _canonical(load_table(source), roles, where, diverged_above)
     frame, schedules, left_out = attach_schedules(frame, tuple(mapping), rate_warmup)
@@ -161,7 +176,7 @@ def _roles(
     roles += [_Role(column, column, "group") for column in groups]
     for name, column in others.items():
         if column is not None:
-            kind = name if name in ("response", "se", "rate") else "label"
+            kind = name if name in _NUMBERS else "label"
             roles.append(_Role(name, column, "flag" if name == "untuned" else kind))
     return roles
 
@@ -185,13 +200,15 @@ def _canonical(
     rows = kept + 1
     canonical: dict[str, object] = {}
     settings_unknown = np.zeros(len(kept), dtype=bool)
+    chained = any(role.name == "through" for role in roles)
     for role in sorted(roles, key=lambda role: role.kind != "flag"):
         if role.column in parsed:
             values, bad = parsed[role.column][0][kept], parsed[role.column][1][kept]
             if role.kind == "response" and bound is not None:
                 values = np.where(~bad & ~(values < bound), bound, values)
             cells = table[role.column].iloc[kept]
-            empty_allowed = settings_unknown & (role.kind == "input")
+            either = chained and role.kind in ("response", "trials", "through", "through_se")
+            empty_allowed = settings_unknown & (role.kind == "input") | either
             errors += _number_errors(role, values, bad, cells, rows, empty_allowed)
             canonical[role.name] = values
             if role.kind == "response" and bound is not None:
@@ -204,6 +221,8 @@ def _canonical(
                 errors += _flag_errors(role, labels, rows)
                 settings_unknown = np.array([_FLAGS.get(str(x).lower(), False) for x in labels])
                 canonical[role.name] = settings_unknown
+    if chained and not errors:
+        errors += _chain_errors(canonical, rows)
     if errors:
         raise TableError(errors)
     return pd.DataFrame(canonical | {"row": rows})
@@ -313,7 +332,7 @@ def _number_errors(
     yield from found("infinite", np.isinf(values), "infinite", f"{what}: {drop}")
     finite = np.isfinite(values)
     # what other inputs may be depends on the law, which checks them
-    if role.kind == "se" or role.name in _MEANINGS:
+    if role.kind in ("se", "trials", "through", "through_se") or role.name in _MEANINGS:
         yield from found("not-positive", finite & (values <= 0), "not positive", f"{what}: {drop}")
     largest = float(values[finite].max(initial=0.0))
     if role.kind == "input" and role.name in _MEANINGS and 0 < largest < _BILLIONS:
@@ -322,6 +341,33 @@ def _number_errors(
             f"the largest value of column '{name}' is {largest:g}{what}, and these look like "
             f"billions: write {largest:g}B, or multiply the column by 1e9",
         )
+
+
+def _chain_errors(canonical: Mapping[str, object], rows: Rows) -> Iterator[Finding]:
+    """Say which rows have neither loss nor response, or a response without its trials."""
+    missing = {
+        k: np.isnan(np.asarray(canonical[k]))
+        for k in ("response", "through", "trials")
+        if k in canonical
+    }
+    empty = missing["response"] & missing["through"]
+    if empty.any():
+        yield _error(
+            "neither-response",
+            f"{name_rows(rows[empty].tolist())} have neither the response nor the loss that it "
+            "follows: drop those rows",
+        )
+    for name in ("response", "through"):
+        if (~missing[name]).sum() < _FEWEST_ROWS:
+            what = "response" if name == "response" else "loss that the response follows"
+            yield _error(
+                "too-few-rows",
+                f"only {int((~missing[name]).sum())} rows have the {what}; {_FEWEST_ROWS} are the "
+                "fewest that can be fitted",
+            )
+    if "trials" in missing and (~missing["response"] & missing["trials"]).any():
+        bad = rows[~missing["response"] & missing["trials"]].tolist()
+        yield _error("no-trials", f"{name_rows(bad)} have a response without its trials")
 
 
 def _all_diverged(role: _Role, values: Floats, bound: float) -> Iterator[Finding]:

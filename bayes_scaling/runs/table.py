@@ -32,7 +32,9 @@ class Runs:
         One row a run. Columns: each input under the law's name (float64),
         ``response`` (float64), each grouping column under its own name (str),
         optionally ``rung``, ``seed`` and ``run`` (str), ``se`` (float64, positive),
-        ``untuned`` (bool) and ``schedule`` (str, a key of `schedules`), and ``row`` (int):
+        ``untuned`` (bool) and ``schedule`` (str, a key of `schedules`), ``trials`` (float64,
+        behind counts), ``through`` and ``through_se`` (float64, the loss that the response
+        follows), ``item`` (str), and ``row`` (int):
         the number of the row in the source, 1 for the first. Rows of one run are
         neighbours, in their order.
     inputs : tuple of str
@@ -90,6 +92,17 @@ class Runs:
         return len(self.frame)
 
     @property
+    def counted(self) -> bool:
+        """Whether responses are counts out of a number of trials."""
+        return "trials" in self.frame
+
+    def column(self, name: str, default: float | None = None) -> NDArray[np.float64]:
+        """Return an input of all runs, or its default where the table does not have it."""
+        if name not in self.frame and default is not None:
+            return np.full(len(self), default)
+        return self.frame[name].to_numpy(dtype=float)
+
+    @property
     def curves(self) -> bool:
         """Whether rows are points of curves: some run has three or more."""
         return "run" in self.frame and are_curves(self.frame)
@@ -137,11 +150,15 @@ class Runs:
         -------
         DataFrame
             Inputs, grouping columns, ``rung`` and ``se`` where there are any (of curves
-            ``run`` and ``schedule``, too), and the response as ``observed``.
+            ``run`` and ``schedule``, of counts ``trials``, too), and the response as
+            ``observed``: of counts their share.
         """
         kept = ("rung", "se", "run", "schedule") if self.curves else ("rung", "se")
-        named = [*self.inputs, *self.groups, *(c for c in kept if c in self.frame)]
-        return self.frame[named].assign(observed=self.frame["response"])
+        named = [*self.inputs, *self.groups, *(c for c in (*kept, "trials") if c in self.frame)]
+        truth = self.frame["response"]
+        if self.counted:
+            truth = truth / self.frame["trials"]
+        return self.frame[named].assign(observed=truth)
 
     def levels(self, group: str) -> list[str]:
         """Return the sorted labels of a grouping column.

@@ -35,6 +35,9 @@ with_slopes = pytest.mark.parametrize(
 with_scatter = pytest.mark.parametrize(
     "case", [c for c in CASES if find_law(c.law).scatter], ids=lambda case: case.law
 )
+with_shape = pytest.mark.parametrize(
+    "case", [c for c in CASES if find_law(c.law).shape], ids=lambda case: case.law
+)
 Inputs = dict[str, np.ndarray]
 Values = dict[str, jax.Array]
 
@@ -218,6 +221,21 @@ def test_scatter_is_a_spread(case: Case) -> None:
     if law.settings:
         assert np.all(law.extra_spread(at_reference(case), values) == 0)
     for name, gradient in jax.grad(lambda v: law.extra_spread(inputs, v).sum())(values).items():
+        assert np.isfinite(gradient).all(), name
+
+
+@with_shape
+def test_shape_of_the_likelihood_is_finite(case: Case) -> None:
+    law = find_law(case.law)
+    inputs, values = grid(case), prior_draws(law)
+    for name, found in law.likelihood_shape(inputs, values).items():
+        assert np.isfinite(found).all(), name
+        assert np.all(np.asarray(found) >= 0), name
+
+    def total(values: Values) -> jax.Array:
+        return sum(jnp.sum(v) for v in law.likelihood_shape(inputs, values).values())
+
+    for name, gradient in jax.grad(total)(values).items():
         assert np.isfinite(gradient).all(), name
 
 
