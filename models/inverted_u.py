@@ -78,10 +78,10 @@ def inverted_u(
     r"""$y = v\,(1 - d\,\sigma(s_2 \ln(X / m_2))),\; v = t + g (1 - t) \sigma(s_1 \ln(X / m_1))$
 
     The mirror image of `u_shape`: a task is learnt at m1, and a distraction that undoes it at
-    a larger m2. Scores that fall with scale (McKenzie et al. 2023) often rise first, and a
-    longer range of scales may show another turn (Wei et al. 2022). The papers give no formula;
-    this one is the project's. The score stays between 0 and 1: the rise wins a part g of
-    what the score t of small models lacks, and the fall takes a part d of what there is.
+    a larger m2. A score that falls with scale (McKenzie et al. 2023) may have risen before,
+    as one that falls may recover (Wei et al. 2022). The papers give no formula; this one is
+    the project's. The score stays between 0 and 1: the rise wins a part g of what the score
+    t of small models lacks, and the fall takes a part d of what there is.
 
     Runs before the peak say nothing on the fall: its parameters then keep their priors, and
     a forecast beyond the peak is an assumption. A fall that is not complete within the runs

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import cases_classic
+import cases_links
 import cases_losses
 import cases_mixtures
 import cases_optima
@@ -31,6 +32,7 @@ CASES: tuple[Case, ...] = (
     *cases_regimes.ROWS,
     *cases_optima.ROWS,
     *cases_trajectories.ROWS,
+    *cases_links.ROWS,
     *cases_sampling.ROWS,
 )
 

@@ -29,15 +29,15 @@ def scored(law: Law, values: Values, **inputs: Any) -> np.ndarray:
 
 
 def ends(law: Law, values: Values, scale: str, worst: float, best: float) -> list[float]:
-    """Scores at the worst and the best of a scale, with chance and without."""
+    """Scores at the worst and the best of a scale, at two chances."""
     at = {scale: np.array([worst, best])}
-    return [*scored(law, values, **at), *mean(law, values, chance=0.0, **at)]
+    return [*scored(law, values, **at), *mean(law, values, chance=0.01, **at)]
 
 
 def known_ends(law: Law, values: Values) -> list[float]:
     """What they are: chance and the ceiling."""
     ceiling = derived(law, values)["ceiling"]
-    return [GUESS, ceiling, 0.0, ceiling]
+    return [GUESS, ceiling, 0.01, ceiling]
 
 
 # -- from the loss ------------------------------------------------------------
@@ -188,7 +188,6 @@ BLEU_POWER = Case(
     "bleu_power",
     truth={"level": 25.0, "p": 0.9},
     domain={"L": (1.0, 2.5)},
-    slopes={},
     decreasing=("L",),
     published=(
         Check(

@@ -68,7 +68,9 @@ def simulated(case: Case) -> tuple[Law, Runs]:
     """Law and simulated runs of a row."""
     law = find_law(case.law)
     table = simulate(law, case.inputs(), case.truth, sigma=case.sigma, seed=SEED)
-    columns = {k: k for k in ("run", "schedule") if k in table}
+    columns = {k: k for k in ("run", "schedule", "trials", "item") if k in table}
+    if law.link:
+        columns["through"] = "loss"
     inputs = {k: k for k in law.inputs}
     runs = read_runs(table, inputs=inputs, response="response", unit=law.response.unit, **columns)
     return law, runs
@@ -94,8 +96,11 @@ def recover(name: str, names: tuple[str, ...] = ALL) -> Recovered:
     """Fit the simulated runs of one law, in the program of all of `names`."""
     case = BY_NAME[name]
     law, spec, data = own_program(case)
-    program = together(kind_of(law), names)
     settings = CAREFUL if law.scatter else SETTINGS
+    if kind_of(law).alone:
+        drawn = sample(spec.structure(law), data, jax.random.key(1), settings)
+        return compared(case, spec, drawn, drawn.free)
+    program = together(kind_of(law), names)
     drawn = sample(program.structure, program.data(law, data, spec), jax.random.key(1), settings)
     return compared(case, spec, drawn, program.sites(law, drawn.free))
 

@@ -59,13 +59,18 @@ def calibration(
 ) -> Calibration:
     """Ranks of the law's own quantities, fitted in the program of all of `names`."""
     law, spec, data = own_program(case)
+
+    def report(text: str) -> None:
+        print(f"  {case.law}: {text}", flush=True)
+
+    if kind_of(law).alone:
+        return rank_truths(
+            spec.structure(law), data, replicates=replicates, seed=SEED, report=report
+        )
     program = together(kind_of(law), names)
+    arrays = program.data(law, data, spec)
     found = rank_truths(
-        program.structure,
-        program.data(law, data, spec),
-        replicates=replicates,
-        seed=SEED,
-        report=lambda text: print(f"  {case.law}: {text}", flush=True),
+        program.structure, arrays, replicates=replicates, seed=SEED, report=report
     )
     own = dict(zip(program.parameters, law.parameters, strict=False))
     kept = [j for j, n in enumerate(found.names) if n in own or not n.startswith("p")]

@@ -97,7 +97,7 @@ def _codes(fit: Fit, group: str, table: pd.DataFrame) -> np.ndarray:
 
 def noise_draws(fit: Fit) -> dict[str, Float[np.ndarray, "sample one"]]:
     """Draws of the parameters of the noise."""
-    return {name: flat_draws(fit, name)[:, None] for name in fit.structure.noise.parameters}
+    return {name: flat_draws(fit, name)[:, None] for name in fit.structure.own_scalars}
 
 
 def draw_spread(

@@ -179,4 +179,4 @@ class Mixture:
 
     curves: Callable[[Values, Values], Any]
     weights: Callable[[Values], Any]
-    count: int = 3
+    count: int

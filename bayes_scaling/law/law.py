@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.errors import LawError, UsageError
@@ -197,6 +198,13 @@ class Law:
     def likelihood_shape(self, inputs: Values, values: Values) -> dict[str, Any]:
         """Scalars of the likelihood that the law gives, as `mean` takes its arguments."""
         return {} if self.shape is None else dict(self.shape(inputs, self.expand(values)))
+
+    @functools.cached_property
+    def shape_names(self) -> tuple[str, ...]:
+        """Names of the scalars of the likelihood that the law gives."""
+        ones = dict.fromkeys(self.inputs, jnp.ones(()))
+        half = dict.fromkeys(self.parameters, jnp.full((), 0.5))
+        return tuple(self.likelihood_shape(ones, half))
 
     def derive(self, references: Values, values: Values) -> dict[str, Any]:
         """Compute the derived quantities from references and free parameters."""

@@ -235,9 +235,8 @@ class Coordinates:
     @property
     def likelihood_scalars(self) -> list[int]:
         """Places in eta of scalars that no closed form updates: concentrations, gaps."""
-        noise = self.structure.noise
-        names = noise.parameters if isinstance(noise, BoundedNoise) else ()
-        return [self._where[name] for name in names]
+        bounded = isinstance(self.structure.noise, BoundedNoise)
+        return [self._where[name] for name in self.structure.own_scalars if bounded]
 
     def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
         """Linearise the program at `t`, with runs and rungs weighted."""
@@ -339,7 +338,7 @@ class Coordinates:
         """Cholesky root C of the precision of t given eta, and C^-1 times its moment."""
         sites = self._unravel_eta(eta)
         per_variance = self._per_variance(sites)
-        effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * eta[self._owner]), 0.0)
+        effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * jnp.append(eta, 0.0)[self._owner]), 0.0)
         precision = jnp.tensordot(per_variance, lin.precision, 1)
         precision = precision + lin.prior_precision + jnp.diag(effects)
         moment = per_variance @ lin.moment + lin.prior_moment

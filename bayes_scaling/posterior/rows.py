@@ -85,6 +85,8 @@ class Rows:
     @property
     def rung(self) -> Int[Array, " rows"]:
         """Rung of each row; of a chain metrics have none of their own."""
+        if not self.structure.rungs:
+            return jnp.zeros(self.size, dtype=int)
         if self.data.losses is None:
             return self.data.rung
         none = jnp.full(self.data.response.shape, self.structure.rungs)

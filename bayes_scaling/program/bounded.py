@@ -63,21 +63,20 @@ class BoundedNoise:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the scalars that `sample_parameters` samples."""
+        """Names of the scalars that it needs."""
         if self.name in ("beta-binomial", "beta"):
             return ("concentration",)
         return tuple(f"gap_{j}" for j in range(1, self.grades))
 
-    def sample_parameters(self, scale: Float[Array, ""], prefix: str = "") -> dict[str, Array]:
-        """Sample the scalars of the likelihood inside a NumPyro program."""
+    def sample_scalars(self, names: tuple[str, ...]) -> dict[str, Array]:
+        """Sample scalars of the likelihood inside a NumPyro program."""
         median, sd = CONCENTRATION_MEDIAN, CONCENTRATION_SD
         if self.name == "beta":
             median = SHARE_MEDIAN
         elif self.grades:
             median, sd = GAP_MEDIAN, GAP_SD
         return {
-            name: numpyro.sample(prefix + name, dist.LogNormal(jnp.log(median), sd))
-            for name in self.parameters
+            name: numpyro.sample(name, dist.LogNormal(jnp.log(median), sd)) for name in names
         }
 
     def prior_sd(self, name: str) -> float:
@@ -99,6 +98,14 @@ class BoundedNoise:
         if self.name == "negative-binomial":
             return trials / value
         return value / trials if self.counted else value
+
+    def value(self, fraction: Any, trials: Any) -> Any:
+        """Response of a fraction; the inverse of `fraction`."""
+        if self.grades:
+            return np.rint(fraction * self.grades)
+        if self.name == "negative-binomial":
+            return np.rint(trials / fraction)
+        return np.rint(fraction * trials) if self.counted else fraction
 
     def guess(
         self, value: Float[Array, " runs"], trials: Float[Array, " runs"] | None

@@ -26,7 +26,11 @@ RHO_MEDIAN_LOGIT, RHO_SD = 0.0, 1.5  # correlation of neighbouring rows of a run
 
 def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
     """Sample the scalars of the likelihood inside a NumPyro program."""
-    values = structure.noise.sample_parameters(data.scale)
+    noise = structure.noise
+    if isinstance(noise, BoundedNoise):
+        values = noise.sample_scalars(structure.own_scalars)
+    else:
+        values = noise.sample_parameters(data.scale)
     if structure.loss_noise:
         given = structure.loss_noise.sample_parameters(jnp.ones(()), LOSS_PREFIX)
         values |= {LOSS_PREFIX + name: value for name, value in given.items()}

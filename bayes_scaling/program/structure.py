@@ -89,11 +89,16 @@ class Structure:
     def noise_parameters(self) -> tuple[str, ...]:
         """Names of the scalars that the likelihood needs."""
         return (
-            *self.noise.parameters,
+            *self.own_scalars,
             *(LOSS_PREFIX + name for name in self.loss_parameters),
             *(("excess",) if self.untuned else ()),
             *(("rho",) if self.serial else ()),
         )
+
+    @property
+    def own_scalars(self) -> tuple[str, ...]:
+        """Scalars of the noise of the response that the law does not give."""
+        return tuple(n for n in self.noise.parameters if n not in self.law.shape_names)
 
     @property
     def rung_noise(self) -> AnyNoise:

@@ -102,19 +102,21 @@ def rank_truths(
     """`calibrate` for a program and its arrays; compiled once for each structure and shape."""
     say = report or (lambda _: None)
     truths = draw_prior(structure, data, jax.random.key(seed), replicates)
-    responses = truths.pop("response")
+    responses = {k: truths.pop(k) for k in ("response", "loss") if k in truths}
     data = data._replace(diverged=None)  # each simulated table has others
     keys = jax.random.split(jax.random.key(seed + 1), replicates)
     flat = _flatten(truths, 1)
     found, redone = [], 0
     for start in range(0, replicates, BLOCK):
         chosen = slice(start, start + BLOCK)
-        drawn = _flatten(_block(structure, data, responses[chosen], keys[chosen]), 3)
+        some = {k: v[chosen] for k, v in responses.items()}
+        drawn = _flatten(_block(structure, data, some, keys[chosen]), 3)
         for i, draws in enumerate(drawn):
             if not _settled(draws):
                 redone += 1
                 index = start + i
-                draws = _flatten(_alone(structure, data, responses[index], keys[index]), 2)
+                one = {k: v[index] for k, v in responses.items()}
+                draws = _flatten(_alone(structure, data, one, keys[index]), 2)
             truth = flat[start + i]
             found.append([rank(draws[..., j], truth[j]) for j in range(truth.size)])
         say(f"{min(start + BLOCK, replicates)} of {replicates} replicates, {redone} redone")
@@ -122,13 +124,19 @@ def rank_truths(
 
 
 def _one(
-    structure: Structure, data: Data, response: Array, key: Array, settings: Settings
+    structure: Structure, data: Data, simulated: dict[str, Array], key: Array, settings: Settings
 ) -> dict[str, Array]:
-    return sample_traced(structure, data._replace(response=response), key, settings).sites
+    given = data._replace(response=simulated["response"])
+    if "loss" in simulated:
+        assert data.losses is not None
+        given = given._replace(losses=data.losses._replace(value=simulated["loss"]))
+    return sample_traced(structure, given, key, settings).sites
 
 
 @partial(jax.jit, static_argnames=("structure",))
-def _block(structure: Structure, data: Data, responses: Array, keys: Array) -> dict[str, Array]:
+def _block(
+    structure: Structure, data: Data, responses: dict[str, Array], keys: Array
+) -> dict[str, Array]:
     return jax.lax.map(
         lambda pair: _one(structure, data, pair[0], pair[1], SETTINGS),
         (responses, keys),
@@ -137,8 +145,10 @@ def _block(structure: Structure, data: Data, responses: Array, keys: Array) -> d
 
 
 @partial(jax.jit, static_argnames=("structure",))
-def _alone(structure: Structure, data: Data, response: Array, key: Array) -> dict[str, Array]:
-    return _one(structure, data, response, key, LONGER)
+def _alone(
+    structure: Structure, data: Data, simulated: dict[str, Array], key: Array
+) -> dict[str, Array]:
+    return _one(structure, data, simulated, key, LONGER)
 
 
 def _names(sites: Mapping[str, Array]) -> list[str]:

@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.law import Law
+from bayes_scaling.law.chain import CARRY
 from bayes_scaling.program import Data, build_data, build_spec
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.build import references
-from bayes_scaling.program.noise import noise_named
+from bayes_scaling.program.chain import reached
+from bayes_scaling.program.noise import Noise, noise_named
 from bayes_scaling.program.observation import accumulate, correlation
 from bayes_scaling.runs import read_runs
 
@@ -25,6 +28,10 @@ def simulate(
     nu: float = 6.0,
     excess: float = 0.1,
     rho: float = 0.5,
+    trials: int = 2000,
+    concentration: float = 200.0,
+    gap: float = 1.0,
+    noise: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate one response for each row of inputs.
@@ -42,14 +49,41 @@ def simulate(
         the spread of the means. What the law's scatter adds comes on top, in quadrature.
     rho : float
         Correlation of neighbouring rows of a run, at their usual distance.
+    trials : int
+        Behind each count, unless the inputs have a column ``trials``.
+    concentration, gap : float
+        Of counts and scores, and of grades.
+    noise : str, optional
+        By default that of the law's response.
     seed : int
 
     Returns
     -------
     DataFrame
-        The inputs (of curves ``run`` and ``schedule``, too), and ``response``.
+        The inputs (of curves ``run`` and ``schedule``, too), and ``response``; of counts
+        also ``trials``, and of a chain the ``loss``.
     """
-    noise = noise_named(law.response.noise)
+    chosen = noise_named(noise or law.response.noise)
+    if law.link:
+        return _chain(law, inputs, values, sigma=sigma, nu=nu, noise=noise, seed=seed,
+                      trials=trials, concentration=concentration, gap=gap)  # fmt: skip
+    if isinstance(chosen, BoundedNoise):
+        scalars = {"concentration": concentration} | dict.fromkeys(_gaps(chosen), gap)
+        return _bounded(law, inputs, values, chosen, scalars, trials, seed)
+    return _continuous(law, inputs, values, chosen, sigma, nu, excess, rho, seed)
+
+
+def _continuous(
+    law: Law,
+    inputs: pd.DataFrame,
+    values: Mapping[str, float],
+    noise: Noise,
+    sigma: float,
+    nu: float,
+    excess: float,
+    rho: float,
+    seed: int,
+) -> pd.DataFrame:
     inputs = inputs[[*law.inputs, *(c for c in ("run", "schedule") if c in inputs)]]
     curves = None
     if "run" in inputs:
@@ -73,6 +107,74 @@ def simulate(
         drawn = spread * _serial(fresh, curves, rho)
     response = np.asarray(noise.from_scale(jnp.asarray(centre + drawn)))
     return inputs.assign(response=response)
+
+
+def _gaps(noise: BoundedNoise) -> list[str]:
+    return [name for name in noise.parameters if name.startswith("gap")]
+
+
+def _bounded(
+    law: Law,
+    inputs: pd.DataFrame,
+    values: Mapping[str, float],
+    noise: BoundedNoise,
+    scalars: Mapping[str, float],
+    trials: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Counts, scores or grades; each item of a mixture follows one curve."""
+    rng = np.random.default_rng(seed)
+    columns = {k: inputs[k].to_numpy(dtype=float) for k in law.inputs}
+    centred = law.centre(columns, references(law, columns))
+    if "item" in inputs:
+        assert law.mixture is not None
+        items, code = np.unique(inputs["item"], return_inverse=True)
+        weights = np.asarray(law.mixture.weights(law.expand(values)), dtype=float)
+        curve = rng.choice(len(weights), size=len(items), p=weights / weights.sum())[code]
+        curves = np.asarray(law.mixture.curves(centred, law.expand(values)))
+        mean = np.broadcast_to(curves, (len(weights), len(inputs)))[curve, np.arange(len(inputs))]
+    else:
+        mean = np.broadcast_to(np.asarray(law.mean(centred, values)), (len(inputs),))
+    given = {**scalars, **law.likelihood_shape(centred, values)}
+    own = {k: np.asarray(v) for k, v in given.items()}
+    if noise.name == "binomial":
+        own.pop("concentration", None)
+    table = inputs.copy()
+    if noise.counted and "trials" not in table:
+        table["trials"] = trials
+    out_of = table["trials"].to_numpy(dtype=float) if noise.counted else None
+    fraction = noise.draw(rng, np.asarray(noise.to_scale(mean)), out_of, own)
+    return table.assign(response=noise.value(fraction, out_of))
+
+
+def _chain(
+    law: Law,
+    inputs: pd.DataFrame,
+    values: Mapping[str, float],
+    *,
+    sigma: float,
+    nu: float,
+    noise: str | None,
+    seed: int,
+    **others: float,
+) -> pd.DataFrame:
+    """Losses, and metrics at the losses that their runs reached."""
+    link, full = law.link, law.expand(values)
+    assert link is not None
+    own = {p: full[p] for p in link.first.parameters}
+    losses = simulate(link.first, inputs[list(link.first.inputs)], own, sigma=sigma, nu=nu, seed=seed)
+    columns = {k: inputs[k].to_numpy(dtype=float) for k in link.first.inputs}
+    centred = link.first.centre(columns, references(link.first, columns))
+    expected = np.log(np.asarray(link.first.mean(centred, own)))
+    here = np.exp(reached(expected, losses["response"].to_numpy(), full[CARRY]))
+    table = inputs.assign(L=here)
+    given = [*link.second.inputs, *(c for c in ("trials",) if c in inputs)]
+    metric = simulate(
+        link.second, table[given], link.second_values(full), sigma=sigma, noise=noise,
+        seed=seed + 1, **others,
+    )  # fmt: skip
+    kept = [c for c in metric if c in ("response", "trials")]
+    return inputs.assign(loss=losses["response"].to_numpy(), **{c: metric[c] for c in kept})
 
 
 def _curves(law: Law, inputs: pd.DataFrame) -> tuple[pd.DataFrame, Data]:

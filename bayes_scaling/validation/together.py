@@ -40,16 +40,21 @@ class Kind(NamedTuple):
     scheduled, scatters : bool
         Whether they take schedules, and have noise of their own: both cost time, which
         other laws need not spend.
+    alone : str
+        Name of a law that shares its program with none: a chain, a mixture of items, or a law
+        that gives scalars of the likelihood.
     """
 
     noise: str
     scheduled: bool
     scatters: bool
+    alone: str = ""
 
 
 def kind_of(law: Law) -> Kind:
     """Return what a law must share with those in its program."""
-    return Kind(law.response.noise, law.scheduled, law.scatter is not None)
+    alone = law.name if law.link or law.mixture or law.shape else ""
+    return Kind(law.response.noise, law.scheduled, law.scatter is not None, alone)
 
 
 class Together:
