@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models as models
+    from .answers.density import Densities as Densities
+    from .answers.density import densities as densities
+    from .answers.emergence import Emergence as Emergence
+    from .answers.emergence import emergence as emergence
     from .answers.forecast import Forecast as Forecast
     from .answers.forecast import forecast as forecast
+    from .answers.retries import Retries as Retries
+    from .answers.retries import retries as retries
+    from .answers.sampling import Coverage as Coverage
+    from .answers.sampling import coverage as coverage
     from .answers.schedules import ScheduleComparison as ScheduleComparison
     from .answers.schedules import compare_schedules as compare_schedules
+    from .answers.threshold import Threshold as Threshold
+    from .answers.threshold import threshold as threshold
     from .answers.track import Tracking as Tracking
     from .answers.track import track as track
     from .answers.tune import Tuning as Tuning
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from .law import LogitNormal as LogitNormal
     from .law import LogNormal as LogNormal
     from .law import Normal as Normal
+    from .law import chain as chain
     from .law.law import Law
     from .posterior.fit import Fit as Fit
     from .posterior.model import ScalingModel as ScalingModel
@@ -33,53 +44,78 @@ if TYPE_CHECKING:
     from .runs import read_runs as read_runs
     from .runs import schedule as schedules
     from .validation.calibration import calibrate as calibrate
+    from .validation.two_step import two_step as two_step
 
 _HOMES = {
+    "Coverage": "answers.sampling",
+    "Densities": "answers.density",
+    "Emergence": "answers.emergence",
     "Fit": "posterior.fit",
     "Forecast": "answers.forecast",
     "LogNormal": "law",
     "LogitNormal": "law",
     "Normal": "law",
+    "Retries": "answers.retries",
     "Runs": "runs",
     "ScalingModel": "posterior.model",
     "ScheduleComparison": "answers.schedules",
+    "Threshold": "answers.threshold",
     "Tracking": "answers.track",
     "Tuning": "answers.tune",
     "calibrate": "validation.calibration",
+    "chain": "law",
     "check_runs": "runs",
     "compare_schedules": "answers.schedules",
+    "coverage": "answers.sampling",
+    "densities": "answers.density",
+    "emergence": "answers.emergence",
     "forecast": "answers.forecast",
     "plot": "display.plot",
     "read_runs": "runs",
+    "retries": "answers.retries",
+    "threshold": "answers.threshold",
     "track": "answers.track",
     "tune": "answers.tune",
+    "two_step": "validation.two_step",
 }
 _MODULES = {"models": "models", "datasets": "runs.datasets", "schedules": "runs.schedule"}
 
 __all__ = [
+    "Coverage",
+    "Densities",
+    "Emergence",
     "Fit",
     "Forecast",
     "LogNormal",
     "LogitNormal",
     "Normal",
+    "Retries",
     "Runs",
     "ScalingModel",
     "ScheduleComparison",
+    "Threshold",
     "Tracking",
     "Tuning",
     "calibrate",
+    "chain",
     "check_runs",
     "compare_schedules",
+    "coverage",
     "datasets",
+    "densities",
+    "emergence",
     "find_law",
     "forecast",
     "load",
     "models",
     "plot",
     "read_runs",
+    "retries",
     "schedules",
+    "threshold",
     "track",
     "tune",
+    "two_step",
 ]
 
 
@@ -99,7 +135,8 @@ def find_law(name: str, source: str = "") -> Law:
     name : str
         For example ``"chinchilla"``, ``"chinchilla:tied"`` or ``"my_law.py"``. The columns
         of an open law follow its name, ``"domain_mixture:web,books,code"``; so do parameters
-        that are held at a value or tied to another, ``"chinchilla:alpha=0.35"``.
+        that are held at a value or tied to another, ``"chinchilla:alpha=0.35"``. A chain is
+        two laws, ``"chinchilla+error_decay"``.
     source : str
         Where the name is not in the registry: the law file to take it from.
 
@@ -112,6 +149,9 @@ def find_law(name: str, source: str = "") -> Law:
     from .law.discovery import law_of_file
     from .models import registry
 
+    first, plus, second = name.partition("+")
+    if plus:
+        return _chained(first, second, source)
     base, *parts = name.split(":")
     if base.endswith(".py"):
         found = law_of_file(Path(base))
@@ -131,6 +171,26 @@ def find_law(name: str, source: str = "") -> Law:
         columns = [column.strip() for column in part.split(",")]
         named = len(columns) > 1 or (found.open and part not in found.variants)
         found = found.over(*columns) if named else found.variant(part)
+    return found
+
+
+def _chained(first: str, second: str, source: str) -> Law:
+    """Join two laws; what follows the second is of the chain where the second lacks it."""
+    from .law import chain
+
+    before = find_law(first)
+    base, *parts = second.split(":")
+    after, own = find_law(base, source), []
+    for part in parts:
+        name = part.partition("=")[0]
+        known = name in after.parameters and name not in before.parameters
+        if "=" in part and not known:
+            own.append(part)
+        else:
+            after = _restricted(after, part) if "=" in part else after.variant(part)
+    found = chain(before, after)
+    for part in own:
+        found = _restricted(found, part)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import jax
@@ -25,6 +26,17 @@ def configure() -> None:
     # the defaults leave out small and fast-compiling programs, of which there are many
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def one_thread_linear_algebra() -> AbstractContextManager[Any]:
+    """Keep LAPACK to one thread: on the small matrices of a fit its threads only wait.
+
+    On a busy machine a gradient took ten times as long with them.
+    """
+    import scipy.linalg  # noqa: F401  (the library that JAX calls must be loaded to be told)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
 
 
 def device_named(name: DeviceName) -> Any:

@@ -14,10 +14,14 @@ import pytest
 from jax import Array
 from recovery import BY_NAME, simulated
 
+from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.law import Input, LogitNormal, LogNormal, Loss, Normal, Parameter, law
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, ScalingModel
 from bayes_scaling.runs import Runs, read_runs
+
+
+one_thread_linear_algebra()  # for tests that sample without a model, and until the end
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -18,6 +18,7 @@ from bayes_scaling.posterior import Fit, Settings
 from bayes_scaling.posterior.fit import Record, as_dataset
 from bayes_scaling.posterior.model import derived_draws
 from bayes_scaling.program import Spec, Structure
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.build import label_rung, references, rung_inputs
 from bayes_scaling.program.curves import histories
 from bayes_scaling.runs.schedule import Schedule
@@ -30,6 +31,8 @@ PRIOR_SD = {"level": 0.5, "reducible": 1.0, "share_N": 1.0, "alpha": 0.5, "beta"
 SD = 0.02  # of the draws of every parameter, on its unconstrained scale
 SIGMA, NU, GROUP_SD, RUNG_SD, EXCESS = 0.01, 8.0, 0.1, 0.02, 0.1
 RHO = 0.8  # of neighbouring rows of a run
+CONCENTRATION = 200.0
+REFERENCE_LOSS = 2.9  # of chains
 
 
 def curve(
@@ -85,17 +88,24 @@ def fake_fit_of(
     schedules: Mapping[str, Schedule] | None = None,
     serial: bool = False,
     bound: float | None = None,
+    unseen: Sequence[int] = (),
+    unmeasured: Sequence[int] = (),
     chains: int = 4,
     draws: int = 500,
     seed: int = 11,
 ) -> Fit:
     """Fit of any law to a table of inputs and grouping columns, responses from `truth`.
 
+    Counts need a column ``trials``. Of a chain, rows `unseen` have no metric and rows
+    `unmeasured` no loss. Items that follow different curves have a column ``item``.
+
     Of a scheduled law, the table has a column ``schedule`` of keys of `schedules`. Rows of
     curves have a column ``run``, and follow each other along the first input; `serial` ties
     them. Responses above `bound` are diverged runs.
     """
     labels, schedules = labels or {}, schedules or {}
+    missing = {k: v.default for k, v in law.inputs.items() if k not in runs}
+    runs = runs.assign(**missing)
     inputs = {k: runs[k].to_numpy(dtype=float) for k in law.inputs}
     cells = {label_rung(law, row) for row in runs[rung_inputs(law)].to_numpy(dtype=float)}
     spec = Spec(
@@ -103,7 +113,9 @@ def fake_fit_of(
         pool={p: {c: (pool or {}).get(p, "complete") for c in labels} for p in law.parameters},  # type: ignore[misc]
         noise=noise or law.response.noise,
         labels={**labels, **({"rung": sorted(cells)} if rungs else {})},
-        references=references(law, inputs) | _history_units(law, runs, schedules),
+        references=references(law, inputs)
+        | _history_units(law, runs, schedules)
+        | ({law.link.input: REFERENCE_LOSS} if law.link else {}),
         ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
         response_scale={"median": 2.9, "smallest": 2.3, "spread": 1.5},
         prior_loc={p: _free(law, p, truth[p]) for p in law.parameters},
@@ -116,15 +128,25 @@ def fake_fit_of(
         else 1.0,
         bound=bound,
         schedules={k: v.text for k, v in schedules.items()},
+        items=sorted(set(runs["item"])) if "item" in runs else [],
+        defaults=_defaults(law, runs, labels),
     )
     columns: dict[str, Any] = dict(inputs)
     if law.scheduled:
         columns["schedule"] = histories(spec, runs["schedule"], inputs["step"])
     rng = np.random.default_rng(seed)
     structure = spec.structure(law)
-    centre = structure.noise.to_scale(law.mean(law.centre(columns, spec.references), truth))
-    centre = np.asarray(centre) + SIGMA * rng.normal(size=len(runs))
-    response = np.asarray(structure.noise.from_scale(centre))
+    centred = law.centre(columns, spec.references)
+    centre = structure.noise.to_scale(law.mean(centred, truth))
+    if law.link is not None:
+        expected = np.log(np.asarray(law.link.loss(centred, truth)))
+        loss = np.exp(expected + SIGMA * rng.normal(size=len(runs)))
+        here = np.exp(expected + truth["carry"] * (np.log(loss) - expected))
+        centre = structure.noise.to_scale(law.link.metric(centred, truth, here))
+        loss[list(unmeasured)] = np.nan
+        runs = runs.assign(through=loss)
+    response = _responses(structure, runs, np.asarray(centre), centred, truth, rng)
+    response[list(unseen)] = np.nan
     if bound is not None:
         response = np.minimum(response, bound)
     names = [str(v) for v in runs["run"]] if "run" in runs else [*map(str, range(1, len(runs) + 1))]
@@ -149,6 +171,40 @@ def fake_fit_of(
     return Fit(law, spec, _record(law, seed), Settings(chains, draws), tree)
 
 
+def _responses(
+    structure: Structure,
+    runs: pd.DataFrame,
+    centre: np.ndarray,
+    inputs: Mapping[str, Any],
+    truth: Mapping[str, float],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    noise = structure.noise
+    if not isinstance(noise, BoundedNoise):
+        return np.array(noise.from_scale(centre + SIGMA * rng.normal(size=len(runs))))
+    trials = runs["trials"].to_numpy(dtype=float) if noise.counted else None
+    shape = structure.law.likelihood_shape(inputs, truth)
+    values = {k: np.asarray(v) for k, v in shape.items()}
+    values |= {k: np.asarray(_size_of(k)) for k in structure.own_scalars}
+    centre = np.broadcast_to(centre, (len(runs),))
+    return np.array(noise.value(noise.draw(rng, centre, trials, values), trials), dtype=float)
+
+
+def _defaults(
+    law: Law, runs: pd.DataFrame, labels: Mapping[str, list[str]]
+) -> list[dict[str, Any]]:
+    """Values of inputs with a default, as fits have them."""
+    names = [k for k, v in law.inputs.items() if v.default is not None]
+    return runs[[*names, *labels]].drop_duplicates().to_dict("records") if names else []
+
+
+def _size_of(scalar: str) -> float:
+    """Scalar of the likelihood about which draws lie."""
+    return {"concentration": CONCENTRATION, "rung_sd": RUNG_SD, "excess": EXCESS}.get(
+        scalar, 1.0 if scalar.startswith("gap") else SIGMA
+    )
+
+
 def _history_units(
     law: Law, runs: pd.DataFrame, schedules: Mapping[str, Schedule]
 ) -> dict[str, float]:
@@ -164,6 +220,7 @@ def _record(law: Law, seed: int) -> Record:
     return Record(
         unit=law.response.unit,
         response=law.response.kind,
+        loss="loss" if law.link else "",
         counts_embeddings=False,
         flops="6ND",
         source="made up",
@@ -215,10 +272,6 @@ def _posterior(
 ) -> xr.Dataset:
     """Independent draws of every site, and group values and derived quantities from them."""
     law = structure.law
-    size = {
-        "sigma": SIGMA, "rung_sd": RUNG_SD, "excess": EXCESS,
-        **{k: GROUP_SD for k, s in structure.sites().items() if s.kind == "group_sd"},
-    }  # fmt: skip
     arrays, free, dims = {}, {}, {}
     for name, site in structure.sites().items():
         z = SD * rng.normal(size=(*shape, *site.shape))
@@ -229,12 +282,13 @@ def _posterior(
         elif site.kind in ("effect", "rung_effect"):
             spread = GROUP_SD if site.kind == "effect" else RUNG_SD
             free[name] = arrays[name] = np.linspace(-spread, spread, site.shape[0]) + 0.1 * z
-        elif name == "nu":
+        elif name in ("nu", "loss_nu"):
             arrays[name] = 2.0 + (NU - 2.0) * np.exp(10 * z)
         elif name == "rho":
             arrays[name] = 1.0 - (1.0 - RHO) * np.exp(z)
         else:
-            arrays[name] = size[name] * np.exp(10 * z)
+            size = GROUP_SD if site.kind == "group_sd" else _size_of(name)
+            arrays[name] = size * np.exp(10 * z)
     posterior = as_dataset(arrays, dims, spec.labels)
     for p in law.parameters:
         columns = structure.columns_of(p, "partial")

@@ -18,6 +18,7 @@ from arviz_stats.base import array_stats
 from cases import CASES, Case
 
 from bayes_scaling import find_law
+from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.posterior.nuts import Draws, Settings, sample
@@ -127,6 +128,7 @@ def compared(case: Case, spec: Spec, drawn: Draws, sites: Mapping[str, jax.Array
 
 
 def main(names: tuple[str, ...]) -> int:
+    one_thread_linear_algebra()
     bad = 0
     for name in names:
         found = recover(name, names)

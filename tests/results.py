@@ -24,6 +24,7 @@ from cases import CASES, Case
 from recovery import ALL, BY_NAME, own_program, recover, together
 
 from bayes_scaling import find_law
+from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.validation import kind_of
 from bayes_scaling.validation.calibration import Calibration, rank_truths
 
@@ -171,6 +172,7 @@ def page(table: pd.DataFrame) -> str:
 
 
 def main(names: list[str]) -> int:
+    one_thread_linear_algebra()
     replicates = REPLICATES
     if names[:1] == ["--tables"]:
         replicates, names = int(names[1]), names[2:]

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jax import Array
 from jaxtyping import Float
 
 from bayes_scaling.law import Link
@@ -36,7 +37,7 @@ def draw_chain(
 
     A column ``loss`` holds losses that runs have reached already; their metric follows them.
     """
-    link, structure = link_of(fit), fit.structure
+    link = link_of(fit)
     full = fit.law.expand(parameter_draws(fit, table, rng))
     inputs = centred_inputs(fit, table)
     expected = np.log(np.asarray(link.loss(inputs, full)))
@@ -49,12 +50,33 @@ def draw_chain(
     if loss_only:
         return np.exp(log_loss)
     # one more run whose loss is not known yet is measured without error: it reaches its loss
-    followed = np.asarray(reached(expected, jnp.exp(log_loss), full[CARRY]))
-    metric = link.metric(inputs, full, jnp.exp(jnp.asarray(followed)))
-    centre = np.asarray(structure.noise.to_scale(metric))
+    followed = reached(jnp.asarray(expected), jnp.exp(log_loss), full[CARRY])
+    metric = link.metric(inputs, full, jnp.exp(followed))
+    return _observed(fit, table, metric, full, rng, new_run)
+
+
+def draw_link(fit: Fit, table: pd.DataFrame, rng: np.random.Generator, *, new_run: bool) -> Paths:
+    """Metrics of points of which the column ``loss`` is what they follow, scale aside."""
+    full = fit.law.expand(parameter_draws(fit, table, rng))
+    loss = jnp.asarray(table["loss"].to_numpy(dtype=float))
+    metric = link_of(fit).metric(centred_inputs(fit, table), full, loss)
+    return _observed(fit, table, metric, full, rng, new_run)
+
+
+def _observed(
+    fit: Fit,
+    table: pd.DataFrame,
+    metric: Array,
+    full: Mapping[str, Any],
+    rng: np.random.Generator,
+    new_run: bool,
+) -> Paths:
+    """Metrics that are expected, or those that one more run would have."""
+    noise = fit.structure.noise
+    centre = np.asarray(noise.to_scale(metric))
+    centre = np.broadcast_to(centre, (len(centre), len(table)))
     if not new_run:
-        return np.asarray(structure.noise.from_scale(jnp.asarray(centre)))
-    noise = structure.noise
+        return np.asarray(noise.from_scale(jnp.asarray(centre)))
     if isinstance(noise, BoundedNoise):
         return noise.draw(rng, centre, trials_of(table), noise_draws(fit))
     total = noise.draw(rng, draw_spread(fit, table, centre, full), noise_draws(fit))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax.numpy as jnp
@@ -15,11 +15,12 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
-from .chained import draw_chain
+from .chained import draw_chain, link_of
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
 from .predict import draw_centre, draw_new_runs
 
+OWN = ("chance",)  # inputs that belong to a task, and not to the run
 ForecastKind = Literal["mean", "new-run"]
 ForecastOf = Literal["response", "loss"]
 
@@ -75,6 +76,43 @@ class Forecast:
         outside = (self.extrapolation > 0).any(axis=1)
         table["extrapolation"] = np.where(outside, "outside", "inside")
         return table
+
+    def average_over(self, group: str) -> Forecast:
+        """Forecast the mean over the labels of a grouping column, such as all tasks of a set.
+
+        Points that differ in that column alone become one, draw by draw; the truth is averaged
+        where all of them have it.
+
+        Raises
+        ------
+        UsageError
+            If the fit has no such grouping column.
+        """
+        if group not in self.groups:
+            raise UsageError(
+                f"there is no grouping column '{group}' to average over; there are: "
+                f"{', '.join(self.groups) or 'none'}"
+            )
+        kept = [c for c in self.points.columns if c not in (group, "observed", "trials", *OWN)]
+        cells = self.points.groupby(kept, dropna=False, sort=False)
+        members = [list(rows) for rows in cells.indices.values()]
+        members.sort(key=min)
+        table = self.points[kept].iloc[[min(rows) for rows in members]].reset_index(drop=True)
+        if "observed" in self.points:
+            truth = self.points["observed"].to_numpy()
+            table["observed"] = [truth[rows].mean() for rows in members]
+        values = self.draws.transpose("sample", "point").to_numpy()
+        means = np.column_stack([values[:, rows].mean(axis=1) for rows in members])
+        beyond = self.extrapolation.to_numpy()
+        return replace(
+            self,
+            groups=tuple(g for g in self.groups if g != group),
+            points=table,
+            draws=xr.DataArray(means, dims=("sample", "point")),
+            extrapolation=pd.DataFrame(
+                [beyond[rows].max(axis=0) for rows in members], columns=self.extrapolation.columns
+            ),
+        )
 
     def check(self) -> dict[str, float] | None:
         """Compare with the truth, where the points came with it.
@@ -157,7 +195,7 @@ def forecast(
     return Forecast(
         law=fit.law.name,
         response=fit.record.response if of == "response" else fit.record.loss,
-        unit=fit.record.unit if of == "response" else fit.law.link.first.response.unit,
+        unit=fit.record.unit if of == "response" else link_of(fit).first.response.unit,
         kind=kind,
         groups=fit.groups,
         points=table,

@@ -17,7 +17,15 @@ from bayes_scaling.runs import parse_number
 
 Points = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]
 NUMBERS = ("se", "observed", "trials", "loss")
-BESIDE = ("se", "rung", "run", "schedule", "observed", "trials", "loss")  # columns that are no input and no group
+BESIDE = (
+    "se",
+    "rung",
+    "run",
+    "schedule",
+    "observed",
+    "trials",
+    "loss",
+)  # columns that are no input and no group
 
 
 def need_usable(fit: Fit, force: bool) -> None:
@@ -124,9 +132,13 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         if len(bad):
             found.append(f"observed must be a number, or missing, at every point, got {_few(bad)}")
     if "trials" in table:
-        bad = table["trials"][~((_finite(table["trials"]) >= 1) & (table["trials"] % 1 == 0))]
+        given = table["trials"].dropna()
+        count = _finite(given)
+        bad = given[~((count >= 1) & (count % 1 == 0))]
         if len(bad):
-            found.append(f"trials must be a whole number of one or more, got {_few(bad)}")
+            found.append(
+                f"trials must be a whole number of one or more, or missing, got {_few(bad)}"
+            )
         if not fit.structure.noise.counted:
             found.append(f"points hold trials, and noise {fit.spec.noise} does not count")
     if "loss" in table:

@@ -23,6 +23,7 @@ from bayes_scaling.errors import (
 
 from .answers import forecast, plot
 from .fitting import check, demo, fit, laws
+from .metrics import coverage, density, emergence, retries, threshold
 from .output import fail
 from .tracking import schedules, track
 from .tuning import tune
@@ -39,7 +40,8 @@ app = typer.Typer(
 )
 
 # in the order of --help
-for verb in (laws, check, fit, forecast, tune, track, schedules, plot, demo):
+for verb in (laws, check, fit, forecast, tune, track, schedules, threshold, emergence, coverage,
+             retries, density, plot, demo):  # fmt: skip
     app.command()(verb)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .arguments import Figure, Kind, load_fit, read_points
+from .arguments import Figure, ForecastOf, Kind, load_fit, read_points
 from .options import AsJson, At, FigureFile, FitFile, FitLaw, Force, Output, PointsFile, Seed
 from .output import draw, give
 
@@ -16,6 +16,13 @@ def forecast(
     at: At = None,
     points: PointsFile = None,
     kind: Annotated[Kind, typer.Option(help="The law's mean, or one more run.")] = Kind.new_run,
+    of: Annotated[
+        ForecastOf, typer.Option("--of", help="Of a chain: the response, or the loss it follows.")
+    ] = ForecastOf.response,
+    average: Annotated[
+        str | None,
+        typer.Option("--average", help="Grouping column to average over, such as the tasks."),
+    ] = None,
     seed: Seed = 0,
     law: FitLaw = None,
     figure: FigureFile = None,
@@ -28,8 +35,15 @@ def forecast(
 
     fitted = load_fit(fit, law)
     answer = forecast_runs(
-        fitted, read_points(fitted, at, points), kind=kind.value, seed=seed, force=force
+        fitted,
+        read_points(fitted, at, points),
+        kind=kind.value,
+        of=of.value,
+        seed=seed,
+        force=force,
     )
+    if average is not None:
+        answer = answer.average_over(average)
     give(answer, figure, as_json, objects.forecast_object, text.show_forecast)
 
 

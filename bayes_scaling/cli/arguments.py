@@ -21,6 +21,13 @@ class Kind(StrEnum):
     new_run = "new-run"
 
 
+class ForecastOf(StrEnum):
+    """What of a chain is forecast."""
+
+    response = "response"
+    loss = "loss"
+
+
 class Device(StrEnum):
     """Where to sample."""
 
@@ -72,6 +79,6 @@ def read_points(fit: Fit, at: list[str] | None, file: Path | None) -> pd.DataFra
     rows: list[dict[str, Any]] = []
     for text in at or []:
         pairs = read_pairs(text.split(","), "--at")
-        numbers = {*fit.law.inputs, "se", "observed"}
+        numbers = {*fit.law.inputs, "se", "observed", "trials", "loss"}
         rows.append({k: parse_number(v) if k in numbers else v for k, v in pairs.items()})
     return pd.DataFrame(rows)

@@ -60,7 +60,8 @@ def input_columns(
                 f"it has {', '.join(law.inputs)}"
             )
     wanted = [*law.inputs, *sorted(extra - set(law.inputs))]
-    return {name: named.get(name, name) for name in wanted}
+    optional = {k for k, v in law.inputs.items() if v.default is not None} - set(named)
+    return {name: named.get(name, name) for name in wanted if name not in optional}
 
 
 def read_table(path: Path, law: Law, options: Model) -> Runs:
@@ -73,6 +74,10 @@ def read_table(path: Path, law: Law, options: Model) -> Runs:
         path,
         inputs=input_columns(law, options.inputs, extra),
         response=options.response,
+        trials=options.trials,
+        through=options.through,
+        through_se=options.through_se,
+        item=options.item,
         group=options.group,
         rung=None if options.rung == "off" else options.rung,
         seed=options.replicate,
@@ -84,7 +89,7 @@ def read_table(path: Path, law: Law, options: Model) -> Runs:
         rate_warmup=options.rate_warmup,
         diverged_above=options.diverged_above,
         where=options.where,
-        unit=options.unit,
+        unit=options.unit or law.response.unit,
         counts_embeddings=options.embeddings,
         flops=options.flops,
     )

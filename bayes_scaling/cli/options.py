@@ -16,7 +16,9 @@ FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrot
 LawName = Annotated[
     str,
     typer.Option(
-        "--law", help="A law, law:variant, law:alpha=0.3, law:web,books (columns), or my_law.py."
+        "--law",
+        help="A law, law:variant, law:alpha=0.3, law:web,books (columns), a chain of two laws "
+        "(chinchilla+error_decay), or my_law.py.",
     ),
 ]
 FitLaw = Annotated[
@@ -27,7 +29,24 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", help="Column of an input, N=params. Once for each input."),
 ]
-Response = Annotated[str, typer.Option("--response", help="Column of the loss.")]
+Response = Annotated[
+    str, typer.Option("--response", help="Column of the loss, score or number right.")
+]
+Trials = Annotated[
+    str | None,
+    typer.Option("--trials", help="Column of the number of items that the response counts of."),
+]
+Through = Annotated[
+    str | None,
+    typer.Option("--through", help="Column of the loss that the response follows, for a chain."),
+]
+ThroughError = Annotated[
+    str | None, typer.Option("--through-se", help="Column of the standard error of that loss.")
+]
+Item = Annotated[
+    str | None,
+    typer.Option("--item", help="Column of the item, where items follow different curves."),
+]
 Group = Annotated[
     list[str] | None,
     typer.Option("--group", help="Grouping column, such as the recipe. May be repeated."),
@@ -57,7 +76,8 @@ NoiseName = Annotated[
     typer.Option(
         "--noise",
         help="student-t or lognormal (on the log), student-t-raw or normal, upper-frontier or "
-        "lower-frontier; by default the law's own.",
+        "lower-frontier; of counts binomial, beta-binomial or negative-binomial; of scores "
+        "beta; of grades from 0 to 4 ordered-4; by default the law's own.",
     ),
 ]
 Rate = Annotated[
@@ -93,7 +113,9 @@ Serial = Annotated[
         "--serial/--independent", help="Whether points of one run are correlated; by default so."
     ),
 ]
-Unit = Annotated[str, typer.Option("--unit", help="Unit of the loss.")]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="Unit of the response; by default the law's.")
+]
 Embeddings = Annotated[
     bool | None,
     typer.Option(
@@ -128,6 +150,10 @@ class Model:
     response: Response = "loss"
     group: Group = None
     rung: Rung = None
+    trials: Trials = None
+    through: Through = None
+    through_se: ThroughError = None
+    item: Item = None
     se: StandardError = None
     run: RunName = None
     replicate: Replicate = None
@@ -141,7 +167,7 @@ class Model:
     group_sd: GroupSd = None
     serial: Serial = None
     noise: NoiseName = None
-    unit: Unit = "nat/token"
+    unit: Unit = None
     embeddings: Embeddings = None
     flops: Flops = None
 

@@ -14,6 +14,7 @@ from bayes_scaling.posterior.fit import Fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 
@@ -68,17 +69,39 @@ def even(law: Law, runs: pd.DataFrame, name: str) -> np.ndarray:
     return ((values - values.min()) / (np.ptp(values) or 1.0)).round(2)
 
 
-def plain_log_ticks(ax: Axes) -> None:
-    """Losses such as 2.5 rather than 2.5 x 10^0 on the vertical log axis."""
+def drawn_inputs(law: Law, frame: pd.DataFrame, groups: tuple[str, ...]) -> list[str]:
+    """Inputs to draw along: what is known of a task, such as its chance level, is none."""
+
+    def moves(name: str) -> bool:
+        own = (
+            frame.groupby(list(groups))[name]
+            if groups
+            else frame.assign(all=0).groupby("all")[name]
+        )
+        return bool((own.nunique() > 1).any())
+
+    return [k for k, v in law.inputs.items() if v.default is None or moves(k)]
+
+
+def planned_trials(fit: Fit, runs: pd.DataFrame) -> dict[str, float]:
+    """Trials of one more run like these, where responses are counts."""
+    if not fit.structure.noise.counted or runs.empty:
+        return {}
+    return {"trials": float(np.rint(runs["trials"].median()))}
+
+
+def plain_log_ticks(ax: Axes, axis: Axis | None = None) -> None:
+    """Losses such as 2.5 rather than 2.5 x 10^0 on a log axis, by default the vertical one."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    low, high = ax.get_ylim()
+    axis = axis or ax.yaxis
+    low, high = axis.get_view_interval()
     if high / low < 20:
         subs = (
             (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
             if high / low > 1.6
             else tuple(np.arange(1, 10, 0.1 if high / low > 1.15 else 0.05))
         )
-        ax.yaxis.set_major_locator(LogLocator(base=10, subs=subs))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(base=10, subs=subs))
+        axis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+        axis.set_minor_formatter(NullFormatter())

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.answers.forecast import Forecast, forecast
+from bayes_scaling.answers.retries import Retries
+from bayes_scaling.answers.sampling import Coverage
 from bayes_scaling.answers.schedules import ScheduleComparison
+from bayes_scaling.answers.threshold import Threshold
 from bayes_scaling.answers.track import Tracking
 from bayes_scaling.answers.tune import Tuning
 from bayes_scaling.errors import UsageError
@@ -20,15 +23,18 @@ from bayes_scaling.runs.table import are_curves
 
 from .common import (
     axis_label,
+    drawn_inputs,
     even,
     median_mean,
     panels_of,
     plain_log_ticks,
+    planned_trials,
     scale_of,
     short,
     subplots,
 )
 from .curves import curves_figure, schedules_figure, tracking_figure
+from .metric_figures import coverage_figure, link_panel, retries_figure, threshold_figure
 from .residuals import residual_figure
 from .valley import tuning_figure
 
@@ -42,7 +48,9 @@ CURVES_A_PANEL = 6  # more sizes than this cannot be told apart by colour
 BEYOND = 3.0  # factor beyond the fitted range that curves are drawn, on a log axis
 BEYOND_SHARE = 0.3  # the same on a linear axis, in widths of the fitted range
 LEGEND_INPUTS = 3  # more of them than this make a legend wider than its panel
-type Drawable = Fit | Forecast | Tuning | Tracking | ScheduleComparison
+type Drawable = (
+    Fit | Forecast | Tuning | Tracking | ScheduleComparison | Threshold | Coverage | Retries
+)
 LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
 
 
@@ -51,10 +59,10 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
 
     Parameters
     ----------
-    thing : Fit, Forecast, Tuning, Tracking or ScheduleComparison
+    thing : Fit, Forecast, Tuning, Tracking, ScheduleComparison, Threshold, Coverage or Retries
     figure : {"fit", "prior", "residuals", "trace"}
         For a fit: curves with 90 % intervals over the runs, along every input (of curves,
-        each run with its own);
+        each run with its own), and of a chain the metric against the loss;
         prior against posterior; residuals by run and by group; or the chains.
 
     Returns
@@ -66,14 +74,17 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
     UsageError
         If there is no such figure.
     """
-    if isinstance(thing, Forecast):
-        return _forecast_figure(thing)
-    if isinstance(thing, Tuning):
-        return tuning_figure(thing)
-    if isinstance(thing, Tracking):
-        return tracking_figure(thing)
-    if isinstance(thing, ScheduleComparison):
-        return schedules_figure(thing)
+    if not isinstance(thing, Fit):
+        answers: dict[type, Callable[..., Figure]] = {
+            Forecast: _forecast_figure,
+            Tuning: tuning_figure,
+            Tracking: tracking_figure,
+            ScheduleComparison: schedules_figure,
+            Threshold: threshold_figure,
+            Coverage: coverage_figure,
+            Retries: retries_figure,
+        }
+        return answers[type(thing)](thing)
     drawers: dict[str, Callable[[Fit], Figure]] = {
         "fit": _fit_figure,
         "prior": _prior_figure,
@@ -112,18 +123,22 @@ def _fit_figure(fit: Fit) -> Figure:
     if are_curves(frame):
         return curves_figure(fit, frame)
     groups = list(panels_of(fit, frame))
-    inputs = list(fit.law.inputs)
-    columns = min(len(inputs), COLUMNS)
-    rows = -(-len(inputs) // columns)  # of one group
+    inputs, linked = drawn_inputs(fit.law, frame, fit.groups), fit.law.link is not None
+    panels = len(inputs) + linked
+    columns = min(panels, COLUMNS)
+    rows = -(-panels // columns)  # of one group
     figure, axes = subplots(
         rows * len(groups), columns, (5.2 * columns, 3.4 * rows * len(groups) + 0.4)
     )
     for i, (title, labels, runs) in enumerate(groups):
         own = axes[i * rows : (i + 1) * rows].ravel()
         for ax, along in zip(own, inputs, strict=False):
-            _curves(ax, fit, runs, labels, along)
+            _curves(ax, fit, runs.dropna(subset="response"), labels, inputs, along)
+        if linked:
+            link_panel(own[len(inputs)], fit, runs, labels)
+        for ax in own[:panels]:
             ax.set_title(title, fontsize="medium")
-        for ax in own[len(inputs) :]:
+        for ax in own[panels:]:
             ax.set_visible(False)
     dashed = "; dashed: the frontier" if fit.structure.noise.side else ""
     figure.suptitle(
@@ -133,22 +148,32 @@ def _fit_figure(fit: Fit) -> Figure:
     return figure
 
 
-def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], along: str) -> None:
+def _curves(
+    ax: Axes,
+    fit: Fit,
+    runs: pd.DataFrame,
+    labels: dict[str, str],
+    inputs: list[str],
+    along: str,
+) -> None:
     import matplotlib
 
     law, noise = fit.law, fit.structure.noise
     others = [k for k in law.inputs if k != along]
     # the input that the curves are told apart by comes first
-    others.sort(key=lambda k: runs[k].nunique() == 1)
+    others.sort(key=lambda k: (k not in inputs, runs[k].nunique() == 1))
+    named = [k for k in others if k in inputs]
     cells = _cells(law, runs, others)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, max(len(cells), 1)))
     low, high = fit.spec.ranges[along]
     grid = _grid(law.inputs[along], low, high)
     for colour, (held, members) in zip(colours, cells, strict=True):
-        points = pd.DataFrame({along: grid, **held, **labels})
+        points = pd.DataFrame({along: grid, **held, **labels, **planned_trials(fit, members)})
         bands = forecast(fit, points, force=True).summary()
-        label = ", ".join(f"{k} {short(held[k])}" for k in others[:LEGEND_INPUTS]) or None
-        ax.plot(grid, bands["q0.5"], color=colour, lw=1.2, label=label)
+        label = ", ".join(f"{k} {short(held[k])}" for k in named[:LEGEND_INPUTS]) or None
+        # medians of counts are steps, and those of single problems often zero
+        middle = median_mean(fit, points) if noise.bounded else bands["q0.5"]
+        ax.plot(grid, middle, color=colour, lw=1.2, label=label)
         ax.fill_between(grid, bands["q0.05"], bands["q0.95"], color=colour, alpha=0.2, lw=0)
         if noise.side:
             ax.plot(grid, median_mean(fit, points), color=colour, lw=1.2, ls="--")
@@ -172,8 +197,8 @@ def _curves(ax: Axes, fit: Fit, runs: pd.DataFrame, labels: dict[str, str], alon
            ylabel=f"{fit.record.response} ({fit.record.unit})")  # fmt: skip
     if noise.on_log:
         plain_log_ticks(ax)
-    if others:
-        rest = "other inputs at medians" if len(others) > LEGEND_INPUTS else None
+    if named:
+        rest = "other inputs at medians" if len(named) > LEGEND_INPUTS else None
         ax.legend(fontsize="x-small", frameon=False, title=rest, title_fontsize="x-small")
 
 
@@ -193,10 +218,10 @@ def _carry(fit: Fit, runs: pd.DataFrame, held: dict[str, float]) -> np.ndarray:
     both = pd.concat([at, at.assign(**held)], ignore_index=True)
     own, there = np.split(median_mean(fit, both), 2)
     response = runs["response"].to_numpy()
-    carried: np.ndarray = (
-        response * there / own if fit.structure.noise.on_log else response + there - own
-    )
-    return carried
+    if fit.structure.noise.on_log:
+        return np.asarray(response * there / own)
+    moved = np.asarray(response + there - own)
+    return moved.clip(0.0, 1.0) if fit.structure.noise.bounded else moved
 
 
 def _cells(
@@ -280,24 +305,6 @@ def _prior_figure(fit: Fit) -> Figure:
     axes[0, 0].legend(fontsize="small", frameon=False)
     figure.suptitle(f"{fit.law.name}: prior against posterior")
     return figure
-
-
-def _residuals(fit: Fit, frame: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """Residuals on the scale of the noise, and what they are called."""
-    observed = frame["response"].to_numpy()
-    mean = median_mean(fit, frame[[*fit.law.inputs, *fit.groups]])
-    if fit.structure.noise.on_log:
-        return 100 * (observed / mean - 1), "observed / mean - 1 (%)"
-    return observed - mean, f"observed - mean ({fit.record.unit})"
-
-
-def _size_order(law: Law, frame: pd.DataFrame) -> np.ndarray:
-    """Position of each run's rung, ordered by the product of its scales, then by its inputs."""
-    places = np.column_stack([even(law, frame, name) for name in law.inputs])
-    rungs, mine = np.unique(places, axis=0, return_inverse=True)
-    scales = [declared.on_log for declared in law.inputs.values()]
-    order = np.lexsort((*rungs.T[::-1], rungs[:, scales].sum(axis=1).round(1)))
-    return np.argsort(order)[mine.ravel()]
 
 
 def _trace_figure(fit: Fit) -> Figure:

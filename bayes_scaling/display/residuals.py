@@ -10,8 +10,9 @@ import pandas as pd
 
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.program.build import rung_inputs
 
-from .common import axis_label, even, median_mean, point_columns, scale_of, subplots
+from .common import axis_label, drawn_inputs, even, median_mean, point_columns, scale_of, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,8 @@ def residual_figure(fit: Fit) -> Figure:
     """Residuals of the law's mean: along each input, by rung and by group."""
     from matplotlib.ticker import NullFormatter
 
-    frame, inputs = _kept(fit.runs()), list(fit.law.inputs)
+    frame = _kept(fit.runs())
+    inputs = drawn_inputs(fit.law, frame, fit.groups)
     residual, what = _residuals(fit, frame)
     group = frame[list(fit.groups)].agg(", ".join, axis=1) if fit.groups else None
     styled = list(_by_group(group, len(frame)))
@@ -62,8 +64,11 @@ def residual_figure(fit: Fit) -> Figure:
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows with residuals, a readable number: of diverged runs only a bound is known."""
-    frame = frame[~frame["diverged"]]
+    """Rows with residuals, a readable number: of diverged runs only a bound is known.
+
+    Runs of a chain may lack the metric.
+    """
+    frame = frame[~frame["diverged"] & frame["response"].notna()]
     rows = np.linspace(0, len(frame) - 1, min(len(frame), MOST_ROWS)).round().astype(int)
     return frame.iloc[rows].reset_index(drop=True)
 
@@ -90,8 +95,9 @@ def _by_group(
 
 def _size_order(law: Law, frame: pd.DataFrame) -> np.ndarray:
     """Position of each run's rung, ordered by the product of its scales, then by its inputs."""
-    places = np.column_stack([even(law, frame, name) for name in law.inputs])
+    names = rung_inputs(law)
+    places = np.column_stack([even(law, frame, name) for name in names])
     rungs, mine = np.unique(places, axis=0, return_inverse=True)
-    scales = [declared.on_log for declared in law.inputs.values()]
+    scales = [law.inputs[name].on_log for name in names]
     order = np.lexsort((*rungs.T[::-1], rungs[:, scales].sum(axis=1).round(1)))
     return np.argsort(order)[mine.ravel()]

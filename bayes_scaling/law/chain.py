@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -80,6 +81,7 @@ def chain(first: Law, second: Law) -> Law:
         tied=MappingProxyType({}),
         fixed=MappingProxyType({}),
         source=second.source,
+        turns=first.turns or second.turns,
         link=link,
     )
 
@@ -88,22 +90,42 @@ def _own(first: Law, p: Values) -> dict[str, Any]:
     return {name: p[name] for name in first.parameters}
 
 
+class _Own(Mapping[str, Any]):
+    """Parameters of one law of a chain by its own names, each looked up when it is asked for.
+
+    So a quantity that two of them determine has no more dimensions than those two.
+    """
+
+    def __init__(self, law: Law, names: Mapping[str, str], given: Values):
+        self.law, self.names, self.given = law, names, given
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.law.fixed:
+            return self.law.fixed[name]
+        return self.given[self.names[self.law.tied.get(name, name)]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.law.parameters, *self.law.fixed, *self.law.tied))
+
+    def __len__(self) -> int:
+        return len(self.law.parameters) + len(self.law.fixed) + len(self.law.tied)
+
+
 def _derived(link: Link) -> tuple[Derived, ...]:
     """Derived quantities of both laws, from the chain's parameters."""
     first, second = link.first, link.second
     taken = {*first.parameters, *(d.name for d in first.derived)}
 
     def of_first(quantity: Derived) -> Derived:
-        return replace(
-            quantity, value=lambda x0, p: quantity.value(x0, first.expand(_own(first, p)))
-        )
+        names = {p: p for p in first.parameters}
+        return replace(quantity, value=lambda x0, p: quantity.value(x0, _Own(first, names, p)))
 
     def of_second(quantity: Derived) -> Derived:
         name = f"metric_{quantity.name}" if quantity.name in taken else quantity.name
         return replace(
             quantity,
             name=name,
-            value=lambda x0, p: quantity.value(x0, second.expand(link.second_values(p))),
+            value=lambda x0, p: quantity.value(x0, _Own(second, link.names, p)),
             bend="" if quantity.bend == link.input else quantity.bend,  # no input of the chain
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.errors import Finding, TableError, UsageError
-from bayes_scaling.jax_setup import DeviceName, device_named
+from bayes_scaling.jax_setup import DeviceName, device_named, one_thread_linear_algebra
 from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
@@ -166,7 +166,7 @@ class ScalingModel:
         say = report or (lambda _: None)
         spec = self.spec(runs)
         structure, data = spec.structure(self.law), build_data(spec, self.law, runs)
-        with jax.default_device(device_named(device)):
+        with jax.default_device(device_named(device)), one_thread_linear_algebra():
             say("compiling")
             begun = time.perf_counter()
             run = _program(structure, data, settings)

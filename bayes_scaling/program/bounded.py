@@ -25,6 +25,7 @@ SHARE_MEDIAN = 50.0  # the same for scores without counts
 GAP_MEDIAN, GAP_SD = 1.0, 0.7  # logits between grades; sd of the logarithm
 LOGIT_UNIT = 10.0  # a hundredth on the log is as common as a tenth on the logit
 _EDGE = 1e-12  # no mean is so sure that its logit is infinite
+MOST_COUNTED = 1e15  # failures beyond which their own chance no longer matters
 _FURTHEST = 3.0  # logits that one run may pull in the normal approximation
 
 Values = Mapping[str, Any]
@@ -215,10 +216,16 @@ class BoundedNoise:
         p = np.where(rng.uniform(size=p.shape) < zero, 0.0, p)
         if trials is None or not self.counted:
             return p
+        planned = np.broadcast_to(trials, p.shape)
+        count = np.where(np.isnan(planned), 1.0, planned)
         if self.name == "negative-binomial":
-            shape = np.broadcast_to(trials, p.shape)
-            return shape / (shape + rng.negative_binomial(shape, np.maximum(p, 1e-300)))
-        return rng.binomial(np.broadcast_to(trials, p.shape).astype(np.int64), p) / trials
+            # failures before the last pass, as numbers that may be too large for integers
+            rate = rng.gamma(count) * (1.0 - p) / np.maximum(p, 1e-300)
+            failures = np.where(rate < MOST_COUNTED, rng.poisson(np.minimum(rate, MOST_COUNTED)), rate)
+            share = count / (count + failures)
+        else:
+            share = rng.binomial(count.astype(np.int64), p) / count
+        return np.where(np.isnan(planned), p, share)
 
     def cuts(self, values: Values) -> Array:
         """Logits between grades, centred, in the last axis."""

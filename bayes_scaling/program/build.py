@@ -244,8 +244,10 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
     seen = ~np.isnan(response)
     return Data(
         inputs=jax.tree.map(jnp.asarray, law.centre(inputs, spec.references)),
-        # a harmless number where a run of a chain has no metric
-        response=jnp.asarray(np.where(seen, response, np.nanmedian(response))),
+        # a harmless number where a run of a chain has no metric: one item out of one, of counts
+        response=jnp.asarray(
+            np.where(seen, response, 1.0 if runs.counted else np.nanmedian(response))
+        ),
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
         se=jnp.asarray(frame["se"].to_numpy()) if "se" in frame else None,
@@ -392,8 +394,8 @@ def rung_labels(runs: Runs, law: Law) -> list[str]:
 
 
 def rung_inputs(law: Law) -> list[str]:
-    """Inputs that make a rung: settings are tuned at it."""
-    return [name for name in law.inputs if name not in law.settings]
+    """Inputs that make a rung: settings are tuned at it, and a default is no part of a run."""
+    return [k for k, v in law.inputs.items() if not v.setting and v.default is None]
 
 
 def label_rung(law: Law, values: Iterable[float]) -> str:

@@ -54,6 +54,10 @@ def bounded_problems(noise: BoundedNoise, runs: Runs) -> Iterator[Finding]:
         )  # fmt: skip
         return
     trials = seen["trials"]
+    yield from _found(
+        seen, trials % 1 != 0, runs.columns["trials"], "not-a-count", "no whole number",
+        "they are numbers of items, samples or passes",
+    )  # fmt: skip
     if noise.name == "negative-binomial":
         bad, state = (response < trials) | (trials < 1), "below the passes in column"
         remedy = "the response is the number of samples that so many passes took"

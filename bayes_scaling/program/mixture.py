@@ -25,7 +25,9 @@ class Mixed(dist.Distribution):
     structure, data : Structure, Data
     centre : (curves, runs) array
         Of every row on every curve, on the scale of the noise.
-    log_weights : (curves,) array
+    log_weights : (curves, runs) array
+        Of the items of each row; where an item has rows of several groups, it follows one curve
+        with the geometric mean of their weights.
     values : dict of scalars
     """
 
@@ -37,11 +39,16 @@ class Mixed(dist.Distribution):
         structure: Structure,
         data: Data,
         centre: Float[Array, "curves runs"],
-        log_weights: Float[Array, " curves"],
+        log_weights: Float[Array, "curves runs"],
         values: Mapping[str, Array],
     ):
         self.structure, self.data, self.values = structure, data, dict(values)
-        self.centre, self.log_weights = centre, log_weights
+        self.centre = centre
+        assert data.item is not None
+        rows = jnp.broadcast_to(log_weights.T, centre.shape[::-1])
+        total = jax.ops.segment_sum(rows, data.item, structure.items)
+        count = jax.ops.segment_sum(jnp.ones(len(rows)), data.item, structure.items)
+        self.log_weights = jax.nn.log_softmax(total / count[:, None], axis=1)  # (items, curves)
         super().__init__(batch_shape=(), event_shape=centre.shape[1:])
 
     def log_prob(self, value: Float[Array, " runs"]) -> Float[Array, ""]:
@@ -50,6 +57,7 @@ class Mixed(dist.Distribution):
 
     def by_item(self, value: Float[Array, " runs"]) -> Float[Array, "items curves"]:
         """Log probability of the rows of each item on each curve, with the curve's share."""
+        assert self.data.item is not None
         rows = self._noise.log_prob(value, self.centre, self.data.trials, self.values)
         of_item = jax.ops.segment_sum(rows.T, self.data.item, self.structure.items)
         return of_item + self.log_weights
@@ -63,7 +71,7 @@ class Mixed(dist.Distribution):
         if sample_shape:
             return jax.vmap(self.sample)(jax.random.split(key, sample_shape))
         key_curve, key_count = jax.random.split(key)
-        curve = jax.random.categorical(key_curve, self.log_weights, shape=(self.structure.items,))
+        curve = jax.random.categorical(key_curve, self.log_weights)
         rows = jnp.arange(self.centre.shape[1])
         centre = self.centre[curve[self.data.item], rows]
         return self._noise.sample(key_count, centre, self.data.trials, self.values)
@@ -85,4 +93,5 @@ def mixed(
     weights = law.mixture.weights(given)
     shape = (curves.shape[0], data.response.shape[0])
     centre = structure.noise.to_scale(jnp.broadcast_to(curves, shape))
-    return Mixed(structure, data, centre, jnp.log(weights), values)
+    of_row = jnp.log(weights).reshape(weights.shape[0], -1)  # one column where groups share them
+    return Mixed(structure, data, centre, of_row, values)

@@ -50,7 +50,7 @@ class _Role:
             return f"--input {self.name}="
         if self.name == "seed":
             return "seed="  # on the command line, --seed is that of the sampler
-        return "--group " if self.kind == "group" else f"--{self.name} "
+        return "--group " if self.kind == "group" else f"--{self.name.replace('_', '-')} "
 
 
 def read_runs(

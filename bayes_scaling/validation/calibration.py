@@ -15,6 +15,7 @@ from arviz_stats.base import array_stats
 from jax import Array
 from jaxtyping import Float
 
+from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings, sample_traced
 from bayes_scaling.program import Data, Structure, build_data, draw_prior
@@ -110,13 +111,15 @@ def rank_truths(
     for start in range(0, replicates, BLOCK):
         chosen = slice(start, start + BLOCK)
         some = {k: v[chosen] for k, v in responses.items()}
-        drawn = _flatten(_block(structure, data, some, keys[chosen]), 3)
+        with one_thread_linear_algebra():
+            drawn = _flatten(_block(structure, data, some, keys[chosen]), 3)
         for i, draws in enumerate(drawn):
             if not _settled(draws):
                 redone += 1
                 index = start + i
                 one = {k: v[index] for k, v in responses.items()}
-                draws = _flatten(_alone(structure, data, one, keys[index]), 2)
+                with one_thread_linear_algebra():
+                    draws = _flatten(_alone(structure, data, one, keys[index]), 2)
             truth = flat[start + i]
             found.append([rank(draws[..., j], truth[j]) for j in range(truth.size)])
         say(f"{min(start + BLOCK, replicates)} of {replicates} replicates, {redone} redone")

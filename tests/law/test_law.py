@@ -198,6 +198,14 @@ def test_fixed_variant(made: Law) -> None:
     assert flat.mean(INPUTS, {"a": 2.0, "p": 0.5}) == pytest.approx(1.0)
 
 
+def test_a_variant_turns_as_its_law_unless_it_says_otherwise() -> None:
+    variants = {"flat": FLAT, "falling": Variant("no rise", fix={"q": 0.0}, turns=False)}
+    turning = declare(toy, turns=True, variants=variants)
+    assert turning.variant("flat").turns
+    assert not turning.variant("falling").turns
+    assert not declare(toy, variants=variants).variant("flat").turns
+
+
 def test_unknown_variant(made: Law) -> None:
     with pytest.raises(UsageError, match=r"law toy has no variant 'tied'; it has: same, flat"):
         made.variant("tied")
