@@ -42,14 +42,17 @@ def counts_fit(**options: Any) -> Fit:
 def emergence_fit(**options: Any) -> Fit:
     """Pass rates of two tasks against scale, which accelerate by a tenth."""
     runs = of_tasks(pd.DataFrame({"X": COMPUTE})).assign(trials=400.0)
-    law, pool = registry["task_emergence"], {"place": "partial", "acceleration": "partial"}
-    return fake_fit_of(law, runs, EMERGENCE, labels={"task": [*TASKS]}, pool=pool, **options)
+    options = {"labels": {"task": [*TASKS]}} | options
+    options = {"pool": {"place": "partial", "acceleration": "partial"}} | options
+    return fake_fit_of(registry["task_emergence"], runs, EMERGENCE, **options)
 
 
-def coverage_fit(**options: Any) -> Fit:
+def coverage_fit(
+    *, law: Law = registry["coverage"], truth: dict[str, float] = COVERAGE, **options: Any
+) -> Fit:
     """Forty problems at each of three sizes, 100 samples each."""
     runs = pd.DataFrame({"N": np.repeat(SIZES, 40)}).assign(trials=100.0)
-    return fake_fit_of(registry["coverage"], runs, COVERAGE, **options)
+    return fake_fit_of(law, runs, truth, **options)
 
 
 def verifier_fit(**options: Any) -> Fit:

@@ -17,6 +17,7 @@ from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
 from bayes_scaling.program.build import Pool
+from bayes_scaling.program.counts import merged
 from bayes_scaling.runs import Runs, check_runs
 
 from .fit import Fit, Record, as_dataset, file_sha256
@@ -165,7 +166,8 @@ class ScalingModel:
         settings = _settings(chains, draws, warmup, target_accept)
         say = report or (lambda _: None)
         spec = self.spec(runs)
-        structure, data = spec.structure(self.law), build_data(spec, self.law, runs)
+        structure = spec.structure(self.law)
+        data = merged(structure, build_data(spec, self.law, runs))
         with jax.default_device(device_named(device)), one_thread_linear_algebra():
             say("compiling")
             begun = time.perf_counter()

@@ -144,7 +144,8 @@ class Rows:
         centre = noise.to_scale(law.mean(data.inputs, full)) + shared
         if isinstance(noise, BoundedNoise):
             given = {**values, **law.likelihood_shape(data.inputs, full)}
-            return Working(*noise.working(data.response, centre, data.trials, given))
+            weight, observed = noise.working(data.response, centre, data.trials, given)
+            return Working(weight if data.copies is None else data.copies * weight, observed)
         spread = spread_of(self.structure, data, full, values, centre - shared)
         standardised = innovations(self.observed - centre) / spread
         weight = noise.weights(standardised, dict(values))
@@ -200,6 +201,8 @@ class Rows:
         # with the concentration that the prior expects
         given = {name: jnp.asarray(20.0) for name in ("concentration", "unsolvable")}
         alone = noise.information(guess, data.trials, given) + 1e-9
+        if data.copies is not None:
+            alone = data.copies * alone
         if data.seen is not None:
             alone, guess = (jnp.where(data.seen, a, 0.0) for a in (alone, guess))
         return Working(alone, guess)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,42 @@ from bayes_scaling.runs import Runs
 from bayes_scaling.runs.check import name_rows
 
 from .bounded import BoundedNoise
+from .structure import Data, Structure
+
+
+BUCKET = 64  # merged rows are padded to multiples of it, so that tables share programs
+
+
+def merged(structure: Structure, data: Data) -> Data:
+    """Data in which equal counts at equal inputs are one row, with their number.
+
+    Tables of problems hold many: of 100 samples a few dozen counts come out again and again.
+    Data whose rows are tied to others, or are hardly ever equal, come back as they are.
+    """
+    tied = structure.rungs or structure.items or data.losses is not None
+    if tied or not structure.noise.counted:
+        return data
+    columns = [*data.inputs.values(), *data.levels.values(), data.response, data.trials]
+    table = np.column_stack([np.asarray(c, dtype=float) for c in columns])
+    _, first, copies = np.unique(table, axis=0, return_index=True, return_counts=True)
+    size = -(-len(first) // BUCKET) * BUCKET
+    if size > len(table) // 2:
+        return data
+    rows = jnp.asarray(np.concatenate([first, np.zeros(size - len(first), dtype=int)]))
+    number = np.concatenate([copies, np.zeros(size - len(first))])
+
+    def take(a: Any) -> Any:
+        return a[rows]
+
+    assert data.trials is not None
+    return data._replace(
+        inputs={k: take(v) for k, v in data.inputs.items()},
+        levels={k: take(v) for k, v in data.levels.items()},
+        response=take(data.response),
+        rung=take(data.rung),
+        trials=take(data.trials),
+        copies=jnp.asarray(number),
+    )
 
 
 def bounded_problems(noise: BoundedNoise, runs: Runs) -> Iterator[Finding]:

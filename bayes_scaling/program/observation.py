@@ -110,7 +110,8 @@ class Observations(dist.Distribution):
         """Log density of each row given the row before it; of being above the bound beyond it."""
         noise, bound = self.structure.noise, self.data.bound
         if isinstance(noise, BoundedNoise):
-            return noise.log_prob(value, self.centre, self.data.trials, self.values)
+            found = noise.log_prob(value, self.centre, self.data.trials, self.values)
+            return found if self.data.copies is None else self.data.copies * found
         seen = value if bound is None else jnp.minimum(value, bound)
         centre, spread = self.centre, self.spread
         if self.tie is not None:

@@ -200,6 +200,8 @@ class Data(NamedTuple):
         Of a chain.
     item : (runs,) int array, or None
         Item of each row, where items follow different curves.
+    copies : (runs,) array, or None
+        How many runs each row stands for, where equal counts were merged.
     """
 
     inputs: dict[str, Any]
@@ -219,3 +221,4 @@ class Data(NamedTuple):
     seen: Bool[Array, " runs"] | None = None
     losses: Losses | None = None
     item: Int[Array, " runs"] | None = None
+    copies: Float[Array, " runs"] | None = None

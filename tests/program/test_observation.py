@@ -30,8 +30,8 @@ from bayes_scaling.program.observation import (
     correlation,
     excess_log_survival,
     sample_noise,
+    spread_of,
 )
-from bayes_scaling.program.program import spread_of
 from bayes_scaling.runs import read_runs
 
 VALUES = {"sigma": 0.05, "nu": 6.0, "excess": 0.3, "rho": 0.7}
@@ -298,7 +298,7 @@ def test_scatter_adds_in_quadrature() -> None:
     structure, data = spec.structure(law), build_data(spec, law, runs)
     free = {k: data.prior_loc[k] + 0.2 for k in law.parameters}
     centre = jnp.log(jnp.asarray(frame["loss"].to_numpy()))
-    sigma = jnp.asarray(0.004)
+    scalars = {"sigma": jnp.asarray(0.004)}
     values = {k: LINKS[p.prior.link].to_support(free[k]) for k, p in law.parameters.items()}
     best = data.inputs | {"lr": jnp.full(4, jnp.nan)}
     above = np.log(law.mean(data.inputs, values) / law.mean(best, values))
@@ -306,8 +306,8 @@ def test_scatter_adds_in_quadrature() -> None:
     wanted = np.sqrt(
         0.004**2 + (frame["se"] / frame["loss"]) ** 2 + (values["unrest"] * above) ** 2
     )
-    found = spread_of(structure, data, free, sigma, centre)
+    found = spread_of(structure, data, values, scalars, centre)
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
     plain = replace(structure, law=replace(law, scatter=None))
     wanted = np.hypot(0.004, frame["se"] / frame["loss"])
-    np.testing.assert_allclose(spread_of(plain, data, free, sigma, centre), wanted, rtol=1e-12)
+    np.testing.assert_allclose(spread_of(plain, data, values, scalars, centre), wanted, rtol=1e-12)
