@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogitNormal, Normal, Parameter, Share, law
-from bayes_scaling.law.terms import accepted_length, tilted
+from bayes_scaling.law.sampling import accepted_length, tilted
 
 
 @law(

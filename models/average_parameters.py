@@ -6,7 +6,8 @@ from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, Variant, law
 from bayes_scaling.law.common import FLOOR, B, Level, Reducible, ShareN, slopes
-from bayes_scaling.law.terms import above_floor, average_size, coupled, power
+from bayes_scaling.law.resources import average_size
+from bayes_scaling.law.terms import above_floor, coupled, power
 
 
 @law(

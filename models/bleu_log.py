@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Parameter, Score, law
-from bayes_scaling.law.terms import log_power
+from bayes_scaling.law.scores import log_power
 
 
 def inside(p):

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogitNormal, LogNormal, Parameter, Score, law
-from bayes_scaling.law.terms import above_floor, log_choice, power
+from bayes_scaling.law.scores import log_choice
+from bayes_scaling.law.terms import above_floor, power
 
 
 def floor(p, which):

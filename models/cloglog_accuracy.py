@@ -7,7 +7,7 @@ from jax import Array
 
 from bayes_scaling.law import Counts, Derived, Input, LogNormal, Normal, Parameter, law
 from bayes_scaling.law.common import CEILING, Chance, Lapse
-from bayes_scaling.law.terms import between, gompertz
+from bayes_scaling.law.scores import between, gompertz
 
 
 @law(

@@ -16,7 +16,8 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.terms import growing, pass_at, tilted
+from bayes_scaling.law.sampling import pass_at, tilted
+from bayes_scaling.law.terms import growing
 
 
 def population(x, p):

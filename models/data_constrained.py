@@ -17,7 +17,8 @@ from bayes_scaling.law import (
     law,
 )
 from bayes_scaling.law.common import FLOOR, Level, Reducible, slopes
-from bayes_scaling.law.terms import above_floor, coupled, harmed, power, repeated, smooth_minimum
+from bayes_scaling.law.resources import harmed, repeated
+from bayes_scaling.law.terms import above_floor, coupled, power, smooth_minimum
 
 SHARPNESS = 20.0  # of the bend at the best model size; excess parameters hide the rest of it
 

@@ -7,7 +7,8 @@ from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, law
 from bayes_scaling.law.common import Reducible
-from bayes_scaling.law.terms import above_floor, pool_learning
+from bayes_scaling.law.resources import pool_learning
+from bayes_scaling.law.terms import above_floor
 
 
 @law(

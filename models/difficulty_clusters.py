@@ -17,7 +17,7 @@ from bayes_scaling.law import (
     law,
 )
 from bayes_scaling.law.common import CEILING, Chance, Lapse
-from bayes_scaling.law.terms import between, gompertz
+from bayes_scaling.law.scores import between, gompertz
 
 KINDS = (1, 2, 3)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogitNormal, LogNormal, Parameter, Score, law
-from bayes_scaling.law.terms import closing
+from bayes_scaling.law.scores import closing
 
 
 def gap(p):

@@ -5,9 +5,9 @@ from typing import Annotated
 import jax
 from jax import Array
 
-from bayes_scaling.law import Derived, Input, LogNormal, Normal, Parameter, Score, law
+from bayes_scaling.law import Derived, Input, LogNormal, Normal, Parameter, Score, Variant, law
 from bayes_scaling.law.common import CEILING, Chance, Lapse
-from bayes_scaling.law.terms import between
+from bayes_scaling.law.scores import between, odds_times
 
 
 @law(
@@ -30,6 +30,7 @@ from bayes_scaling.law.terms import between
             bend="L",
         ),
     ),
+    variants={"guessing": Variant("models that know nothing score chance", fix={"bias": 0.0})},
 )
 def logistic_accuracy(
     L: Annotated[Array, Input("loss", "nat/token")],
@@ -50,18 +51,28 @@ def logistic_accuracy(
             LogNormal(6.0, 0.7), "logits won by a relative fall of the loss, there", varies=True
         ),
     ],
+    bias: Annotated[
+        Array,
+        Parameter(
+            Normal(0.0, 0.3),
+            "log odds by which models that know nothing score above chance",
+            varies=True,
+        ),
+    ],
     lapse: Lapse,
 ) -> Array:
     r"""$\mathrm{acc} = \frac{p}{1 + e^{-k (L - L_0)}} + q$
 
     Bhagia et al. 2024, the second of two steps: the loss of the right answers follows from
-    scale, and accuracy from that loss. Here q is the known chance of guessing, and p what
-    lies between it and the ceiling, 1 - lapse - q; k is negative, as accuracy falls with the
-    loss. The paper fits p and q freely, which models near chance or near the ceiling alone
-    cannot inform: the ceiling then comes from its prior.
+    scale, and accuracy from that loss. Here q is the floor: near the known chance of guessing,
+    but for a `bias`, as some choices look right to models that know nothing. p lies between it
+    and the ceiling, 1 - lapse - q; k is negative, as accuracy falls with the loss. The paper
+    fits p and q freely, which models near chance or near the ceiling alone cannot inform:
+    the ceiling then comes from its prior.
 
     L is any loss of the task in one unit, such as bits per byte of the right answer. For
     items right out of a known number take `cloglog_accuracy` or `capability_sigmoid`, whose
     noise knows how many there were.
     """
-    return between(chance, lapse, jax.nn.sigmoid(place - slope * (L - 1.0)))
+    floor = odds_times(chance, bias)
+    return between(floor, lapse, jax.nn.sigmoid(place - slope * (L - 1.0)))

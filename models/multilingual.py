@@ -7,7 +7,8 @@ from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, law
 from bayes_scaling.law.common import FLOOR, Level, Reducible
-from bayes_scaling.law.terms import above_floor, mixture_share, power
+from bayes_scaling.law.resources import mixture_share
+from bayes_scaling.law.terms import above_floor, power
 
 
 @law(

@@ -14,6 +14,7 @@ from bayes_scaling.law import (
     Parameter,
     Variant,
     law,
+    resources,
     terms,
 )
 from bayes_scaling.law.common import FLOOR, Level, Reducible
@@ -58,5 +59,5 @@ def parallel_streams(
     more than a decade leave E and alpha confounded, but know k well, which
     compares streams with sizes.
     """
-    size = N * terms.parallel_streams(P, terms.drifting(N, k, drift))
+    size = N * resources.parallel_streams(P, terms.drifting(N, k, drift))
     return terms.above_floor(level, reducible, terms.power(size, alpha))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogitNormal, Parameter, Share, law
-from bayes_scaling.law.terms import one_of
+from bayes_scaling.law.sampling import one_of
 
 SMALL = 1e-3  # the gain of one more attempt that is not worth it
 

@@ -7,7 +7,8 @@ from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, Variant, law
 from bayes_scaling.law.common import FLOOR, Level, Reducible
-from bayes_scaling.law.terms import above_floor, expert_saturation
+from bayes_scaling.law.resources import expert_saturation
+from bayes_scaling.law.terms import above_floor
 
 
 def slopes(p):

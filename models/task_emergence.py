@@ -7,7 +7,8 @@ from jax import Array
 
 from bayes_scaling.law import Counts, Derived, Input, LogNormal, Normal, Parameter, Variant, law
 from bayes_scaling.law.common import Chance
-from bayes_scaling.law.terms import between, box_cox, gompertz
+from bayes_scaling.law.scores import between, gompertz
+from bayes_scaling.law.terms import box_cox
 
 
 @law(

@@ -15,7 +15,8 @@ from bayes_scaling.law import (
     Parameter,
     law,
 )
-from bayes_scaling.law.terms import accepted_accuracy, growing, tilted
+from bayes_scaling.law.sampling import accepted_accuracy, tilted
+from bayes_scaling.law.terms import growing
 
 
 def chances(N, p):

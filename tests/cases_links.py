@@ -83,7 +83,7 @@ ERROR_DECAY = Case(
     source="Gadre et al. 2024, the error in the loss: its form and limits",
 )
 
-LOGISTIC = {"place": 0.4, "slope": 7.0, "lapse": 0.06}
+LOGISTIC = {"place": 0.4, "slope": 7.0, "bias": 0.0, "lapse": 0.06}
 CERTAIN = 1e3  # a slope that reaches the ends
 
 
@@ -95,7 +95,7 @@ def published_logistic(law: Law) -> np.ndarray:
 
 LOGISTIC_ACCURACY = Case(
     "logistic_accuracy",
-    truth={"place": 0.3, "slope": 6.0, "lapse": 0.05},
+    truth={"place": 0.3, "slope": 6.0, "bias": 0.2, "lapse": 0.05},
     domain={"L": (0.8, 2.4), "chance": CHANCE},
     decreasing=("L",),
     increasing=("chance",),
@@ -117,6 +117,22 @@ LOGISTIC_ACCURACY = Case(
         ),
     ),
     source="Bhagia et al. 2024, accuracy in the loss: its form and limits",
+)
+
+LOGISTIC_GUESSING = Case(
+    "logistic_accuracy:guessing",
+    truth={"place": 0.3, "slope": 6.0, "lapse": 0.05},
+    domain={"L": (0.8, 2.4), "chance": CHANCE},
+    decreasing=("L",),
+    increasing=("chance",),
+    published=(
+        Check(
+            "logistic_accuracy without a bias",
+            lambda law: scored(law, without(LOGISTIC, "bias"), L=L),
+            lambda _: scored(find_law("logistic_accuracy"), LOGISTIC, L=L),
+        ),
+    ),
+    source="the same form",
 )
 
 CLOGLOG = {"place": 0.2, "slope": 3.0, "lapse": 0.06}
@@ -589,6 +605,7 @@ INVERTED_U = Case(
 ROWS = (
     ERROR_DECAY,
     LOGISTIC_ACCURACY,
+    LOGISTIC_GUESSING,
     CLOGLOG_ACCURACY,
     BLEU_LOG,
     BLEU_POWER,

@@ -9,7 +9,7 @@ from scipy.special import betaln, expit, gammaln, logit
 
 from bayes_scaling import find_law
 from bayes_scaling.law import Law
-from bayes_scaling.law.terms import pass_at
+from bayes_scaling.law.sampling import pass_at
 
 K = np.array([1.0, 4.0, 32.0, 500.0, 1e4])
 N = np.array([0.02, 0.7, 1.0, 5.0, 90.0])

@@ -19,8 +19,9 @@ from bayes_scaling.posterior.fit import Record, as_dataset
 from bayes_scaling.posterior.model import derived_draws
 from bayes_scaling.program import Spec, Structure
 from bayes_scaling.program.bounded import BoundedNoise
-from bayes_scaling.program.build import label_rung, references, rung_inputs
+from bayes_scaling.program.build import references
 from bayes_scaling.program.curves import histories
+from bayes_scaling.program.rungs import label_rung, rung_inputs
 from bayes_scaling.runs.schedule import Schedule
 
 SIZES = (1e8, 4e8, 16e8)
@@ -244,6 +245,13 @@ def changed(
         for name, values in given.items():
             groups[group] = groups[group].assign({name: groups[group][name].copy(data=values)})
     return replace(fit, tree=xr.DataTree.from_dict(groups))
+
+
+def held(fit: Fit, **values: float) -> Fit:
+    """The same fit with parameters all but known: draws that differ by next to nothing."""
+    rng = np.random.default_rng(0)
+    shapes = {k: fit.posterior[k].shape for k in values}
+    return changed(fit, {k: v * (1 + 1e-9 * rng.normal(size=shapes[k])) for k, v in values.items()})
 
 
 def diverged(fit: Fit, count: int) -> Fit:

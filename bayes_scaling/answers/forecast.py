@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -77,23 +78,25 @@ class Forecast:
         table["extrapolation"] = np.where(outside, "outside", "inside")
         return table
 
-    def average_over(self, group: str) -> Forecast:
+    def average_over(self, group: str, within: Sequence[str] = ()) -> Forecast:
         """Forecast the mean over the labels of a grouping column, such as all tasks of a set.
 
         Points that differ in that column alone become one, draw by draw; the truth is averaged
-        where all of them have it.
+        where all of them have it. Grouping columns of `within`, such as pairs of task and
+        corpus, differ with it.
 
         Raises
         ------
         UsageError
             If the fit has no such grouping column.
         """
-        if group not in self.groups:
+        gone = (group, *within)
+        if not set(gone) <= set(self.groups):
             raise UsageError(
-                f"there is no grouping column '{group}' to average over; there are: "
+                f"there are no grouping columns {', '.join(gone)} to average over; there are: "
                 f"{', '.join(self.groups) or 'none'}"
             )
-        kept = [c for c in self.points.columns if c not in (group, "observed", "trials", *OWN)]
+        kept = [c for c in self.points.columns if c not in (*gone, "observed", "trials", *OWN)]
         cells = self.points.groupby(kept, dropna=False, sort=False)
         members = [list(rows) for rows in cells.indices.values()]
         members.sort(key=min)
@@ -103,14 +106,15 @@ class Forecast:
             table["observed"] = [truth[rows].mean() for rows in members]
         values = self.draws.transpose("sample", "point").to_numpy()
         means = np.column_stack([values[:, rows].mean(axis=1) for rows in members])
-        beyond = self.extrapolation.to_numpy()
+        outside = self.extrapolation.drop(columns=[*OWN], errors="ignore")
+        beyond = outside.to_numpy()
         return replace(
             self,
-            groups=tuple(g for g in self.groups if g != group),
+            groups=tuple(g for g in self.groups if g not in gone),
             points=table,
             draws=xr.DataArray(means, dims=("sample", "point")),
             extrapolation=pd.DataFrame(
-                [beyond[rows].max(axis=0) for rows in members], columns=self.extrapolation.columns
+                [beyond[rows].max(axis=0) for rows in members], columns=outside.columns
             ),
         )
 

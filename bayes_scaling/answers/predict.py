@@ -16,9 +16,9 @@ from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.program.bounded import BoundedNoise
-from bayes_scaling.program.build import label_rung, rung_inputs
 from bayes_scaling.program.curves import histories
 from bayes_scaling.program.noise import RUNG_NU, Noise
+from bayes_scaling.program.rungs import label_rung, rung_inputs
 
 from .serial import tied, ties_of
 

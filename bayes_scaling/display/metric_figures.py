@@ -38,7 +38,7 @@ def threshold_figure(answer: Threshold) -> Figure:
         own = draws[np.isfinite(draws[:, i]), i]
         weights = np.full(len(own), 1.0 / len(draws))
         ax.hist(own, bins=edges, weights=weights, color="C0", alpha=0.8, label="draws")
-        if 0 < row["q0.5"] < np.inf:
+        if np.isfinite(row["q0.5"]):
             ax.axvline(row["q0.5"], color="black", lw=1.2, label="median")
         ends = {"before": (0.01, "left"), "never": (0.99, "right")}
         for name, (x, side) in ends.items():

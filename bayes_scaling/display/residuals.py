@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.fit import Fit
-from bayes_scaling.program.build import rung_inputs
+from bayes_scaling.program.rungs import rung_inputs
 
 from .common import axis_label, drawn_inputs, even, median_mean, point_columns, scale_of, subplots
 

@@ -3,11 +3,12 @@
 from bayes_scaling import jax_setup as jax_setup  # first: it sets the precision
 
 from .chain import chain
-from .citations import CITATIONS, Citation
+from .citation import Citation
+from .citations import CITATIONS
 from .declare import Derived, Input, Mixture, Parameter, Variant
 from .families import FAMILIES
 from .history import History
-from .law import Law, Link, law
+from .law import Law, Link
 from .priors import LogitNormal, LogNormal, Normal, Prior, ResponseScale
 from .response import (
     Counts,
@@ -20,6 +21,7 @@ from .response import (
     Score,
     Share,
 )
+from .signature import law
 
 __all__ = [
     "CITATIONS",

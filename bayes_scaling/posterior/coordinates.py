@@ -15,8 +15,7 @@ of each group say. The density is exact: the log determinant is added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +28,8 @@ from jax.scipy.special import logit
 from jaxtyping import Float
 from numpyro.infer.util import potential_energy
 
-from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program.bounded import CONCENTRATION_MEDIAN, SHARE_MEDIAN, BoundedNoise
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import (
-    EXCESS_MEDIAN,
     HALF_NORMAL_VARIANCE,
     NU_FLOOR,
     RUNG_SD,
@@ -43,6 +40,7 @@ from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure
 
 from .rows import Measure, Rows
+from .start import centre_shifts, first_sites
 
 Free = dict[str, Array]
 
@@ -112,7 +110,7 @@ class Coordinates:
         self.structure = structure
         self.data = data
         sites = structure.sites()
-        start = _start(structure, data)
+        start = first_sites(structure, data)
         t0 = {k: start[k] for k, s in sites.items() if s.kind in ("centre", "effect")}
         eta0 = {k: start[k] for k, s in sites.items() if s.kind in ("group_sd", "noise", "rung_sd")}
         self.t0, self._unravel_t = ravel_pytree(t0)
@@ -265,9 +263,7 @@ class Coordinates:
         """Weights of rows and rungs, relative to 1 / sigma^2 and 1 / rung_sd^2."""
         sites, values = self._sites_of_t(point.t), self._noise_values(point.eta)
         rho = values.get("rho", jnp.zeros(()))
-        found = self.rows.working(
-            sites, values, point.u, lambda rows: self._innovations(rows, rho)
-        )
+        found = self.rows.working(sites, values, point.u, lambda rows: self._innovations(rows, rho))
         rungs = jnp.zeros(0)
         if self.n_rungs:
             rung_sd = jnp.exp(self._unravel_eta(point.eta)["rung_sd"])
@@ -287,7 +283,9 @@ class Coordinates:
     def _sites_of_t(self, t: Float[Array, " d"]) -> Free:
         """Undo the law's shear of the centres."""
         sheared = self._unravel_t(t)
-        return sheared | {k: sheared[k] - s for k, s in _shifts(self.structure, sheared).items()}
+        return sheared | {
+            k: sheared[k] - s for k, s in centre_shifts(self.structure, sheared).items()
+        }
 
     def _predict(self, t: Float[Array, " d"]) -> Float[Array, " runs"]:
         return predict(self.structure, self.data, self._sites_of_t(t))
@@ -338,7 +336,9 @@ class Coordinates:
         """Cholesky root C of the precision of t given eta, and C^-1 times its moment."""
         sites = self._unravel_eta(eta)
         per_variance = self._per_variance(sites)
-        effects = jnp.where(self._owner >= 0, jnp.exp(-2.0 * jnp.append(eta, 0.0)[self._owner]), 0.0)
+        effects = jnp.where(
+            self._owner >= 0, jnp.exp(-2.0 * jnp.append(eta, 0.0)[self._owner]), 0.0
+        )
         precision = jnp.tensordot(per_variance, lin.precision, 1)
         precision = precision + lin.prior_precision + jnp.diag(effects)
         moment = per_variance @ lin.moment + lin.prior_moment
@@ -366,56 +366,6 @@ class Coordinates:
     def _by_rung(self, rows: Float[Array, "rows *k"]) -> Float[Array, "rungs *k"]:
         # rows without a rung have a number beyond the last, and are left out
         return jax.ops.segment_sum(rows, self.rows.rung, self.structure.rungs)
-
-
-def _start(structure: Structure, data: Data) -> Free:
-    """Sites where the search starts: prior centres, sheared, and small scales."""
-    start: Free = {}
-    for name, site in structure.sites().items():
-        if site.kind == "centre":
-            start[name] = jnp.broadcast_to(data.prior_loc[site.parameter], site.shape)
-        elif site.kind == "effect":
-            start[name] = jnp.zeros(site.shape)
-        elif site.kind == "group_sd":
-            group_sd = structure.group_sd(site.parameter, name)
-            start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
-        elif name in ("sigma", "loss_sigma"):
-            start[name] = jnp.log(0.02 * (data.scale if name == "sigma" else jnp.ones(())))
-        elif name in ("nu", "loss_nu"):
-            start[name] = jnp.log(jnp.asarray(3.0))
-        elif name == "concentration":
-            median = SHARE_MEDIAN if structure.noise.name == "beta" else CONCENTRATION_MEDIAN
-            start[name] = jnp.log(jnp.asarray(median))
-        elif name.startswith("gap_"):
-            start[name] = jnp.zeros(())
-        elif name == "excess":
-            start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
-        elif name == "rho":
-            start[name] = jnp.zeros(())
-        elif name == "rung_sd":
-            unit = jnp.ones(()) if structure.loss_noise else data.scale
-            start[name] = jnp.log(0.01 * unit)
-    return start | {k: start[k] + s for k, s in _shifts(structure, start).items()}
-
-
-def _shifts(structure: Structure, centres: Mapping[str, Any]) -> dict[str, Array]:
-    """Shifts of the centre sites; a shifted parameter's own value is never used."""
-    law = structure.law
-    names = {p: structure.centre_site(p) for p in law.parameters}
-    dims = {p: structure.columns_of(p, "separate") for p in law.parameters}
-
-    def shift_of(p: str) -> Array:
-        # parameters separate over other columns than p's enter by their mean
-        values = {
-            q: LINKS[law.parameters[q].prior.link].to_support(
-                centres[names[q]] if dims[q] in ((), dims[p]) else jnp.mean(centres[names[q]])
-            )
-            for q in law.parameters
-        }
-        return law.shifts(values)[p]
-
-    start = {p: jnp.mean(centres[name]) for p, name in names.items()}
-    return {names[p]: shift_of(p) for p in law.shifts(start)}
 
 
 def _scale_mode(

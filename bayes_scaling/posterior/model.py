@@ -16,8 +16,8 @@ from bayes_scaling.jax_setup import DeviceName, device_named, one_thread_linear_
 from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
-from bayes_scaling.program.build import Pool
 from bayes_scaling.program.counts import merged
+from bayes_scaling.program.pooling import Pool
 from bayes_scaling.runs import Runs, check_runs
 
 from .fit import Fit, Record, as_dataset, file_sha256

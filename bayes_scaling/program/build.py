@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,19 +13,17 @@ import pandas as pd
 from jax import Array
 from jaxtyping import Bool, Float
 
-from bayes_scaling.errors import Finding, TableError, UsageError
+from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
 from .bounded import BoundedNoise
-from .counts import bounded_problems
+from .check import check_names, check_noise, check_serial
 from .curves import histories, history_units, neighbours, order_for, usual_gap
 from .noise import AnyNoise, Noise, noise_named
+from .pooling import Pool, settle_group_sds, settle_pooling
+from .rungs import rung_labels, rung_wanted
 from .structure import Data, Losses, Pooling, Structure
-
-POOLINGS: tuple[Pooling, ...] = ("complete", "partial", "separate")
-RUNGS_NEEDED = 3  # shared by two groups or more, for the rung effect to be on by default
-Pool = Mapping[str, Pooling | Mapping[str, Pooling]]
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def build_spec(
         If the responses cannot be used with the noise.
     """
     chosen = noise_named(noise or law.response.noise)
-    _check_noise(chosen, law, runs)
+    check_noise(chosen, law, runs)
     scale, loss_scale = _response_scales(chosen, law, runs)
     prior = _priors(law, priors or {})
     of_loss = set(law.link.first.parameters) if law.link else set()
@@ -168,27 +166,17 @@ def build_spec(
         p: prior[p].resolve(loss_scale if p in of_loss else scale, p) for p in law.parameters
     }
     inputs = {name: runs.column(name, law.inputs[name].default) for name in law.inputs}
-    _check_names(law, runs.groups)
+    check_names(law, runs.groups)
     labels = {g: runs.levels(g) for g in runs.groups}
     able = not (chosen.side or chosen.bounded or law.link)
     correlated = (runs.curves and able) if serial is None else serial
-    if correlated and (chosen.bounded or law.link):
-        raise UsageError(
-            f"correlation along a run needs one continuous response; law {law.name} has noise "
-            f"{chosen.name}: use serial=False (--independent)"
-        )
-    if correlated and chosen.side:
-        raise UsageError(
-            f"noise {chosen.name} has a shortfall for each row, which serial correlation cannot "
-            f"carry along a run; use serial=False (--independent) or a noise of two sides"
-        )
-    if correlated and "run" not in runs.frame:
-        raise UsageError("serial needs the column of the run: name it with run= (--run)")
+    if correlated:
+        check_serial(chosen, law, runs)
     order = order_for(law, runs) if correlated else ""
     items = _items(law, chosen, runs)
-    if not items and chosen.name != "population" and _rung_wanted(runs, rung, law):
+    if not items and chosen.name != "population" and rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
-    pooling = _pooling(law, runs, pool or {})
+    pooling = settle_pooling(law, runs, pool or {})
     return Spec(
         law=law.name,
         pool=pooling,
@@ -206,7 +194,7 @@ def build_spec(
         untuned="untuned" in runs.frame,
         bound=runs.bound,
         schedules={k: v.text for k, v in runs.schedules.items()},
-        group_sd=_group_sds(pooling, group_sd or {}),
+        group_sd=settle_group_sds(pooling, group_sd or {}),
         prior_text={p: str(prior[p]) for p in law.parameters},
         items=items,
         defaults=_defaults(law, runs, inputs),
@@ -274,49 +262,7 @@ def _loss_noise(law: Law) -> Noise | None:
     return noise
 
 
-def _check_noise(noise: AnyNoise, law: Law, runs: Runs) -> None:
-    """Refuse responses that the noise cannot have made, and tables that lack what it needs."""
-    response = runs.frame["response"].dropna().to_numpy()
-    if noise.on_log and (response <= 0).any():
-        raise TableError([_not_positive(runs)])
-    if noise.bounded:
-        assert isinstance(noise, BoundedNoise)
-        problems = list(bounded_problems(noise, runs))
-        if problems:
-            raise TableError(problems)
-    elif runs.counted:
-        raise UsageError(
-            f"the table has counts (trials '{runs.columns['trials']}'), which noise {noise.name} "
-            f"does not take; use noise='beta-binomial' (--noise beta-binomial), or give the "
-            f"share of correct answers as the response, without trials"
-        )
-    if law.shape is not None and noise.name != law.response.noise:
-        raise UsageError(
-            f"law {law.name} says how its responses spread, as noise {law.response.noise} takes "
-            f"it; noise {noise.name} does not"
-        )
-    if law.scatter is not None and noise.bounded:
-        raise UsageError(f"law {law.name} adds noise of its own, which {noise.name} cannot take")
-    if (noise.bounded or law.link) and (runs.bound is not None or "untuned" in runs.frame):
-        raise UsageError(
-            f"diverged and untuned runs need one continuous response; law {law.name} has noise "
-            f"{noise.name}: leave out the bound and the column of untuned runs"
-        )
-    if law.link and "through" not in runs.frame:
-        raise UsageError(
-            f"law {law.name} is a chain, and the table names no loss: name its column with "
-            f"through= (--through)"
-        )
-    if not law.link and "through" in runs.frame:
-        raise UsageError(
-            f"the table names a loss that the response is seen through, but law {law.name} is no "
-            f"chain: use such as chinchilla+error_decay, or leave out through= (--through)"
-        )
-
-
-def _response_scales(
-    noise: AnyNoise, law: Law, runs: Runs
-) -> tuple[ResponseScale, ResponseScale]:
+def _response_scales(noise: AnyNoise, law: Law, runs: Runs) -> tuple[ResponseScale, ResponseScale]:
     """Statistics of the response (as a fraction, of counts), and of the loss of a chain."""
     response = runs.frame["response"].to_numpy()
     if isinstance(noise, BoundedNoise):
@@ -368,7 +314,9 @@ def _losses(spec: Spec, law: Law, runs: Runs) -> Losses:
     frame = runs.frame
     known = np.flatnonzero(frame["through"].notna())
     moving = [
-        g for g in runs.groups if any(spec.pool[p][g] != "complete" for p in law.link.first.parameters)
+        g
+        for g in runs.groups
+        if any(spec.pool[p][g] != "complete" for p in law.link.first.parameters)
     ]
     same = [*law.link.first.inputs, *moving, *(c for c in ("run", "seed") if c in frame), "through"]
     first = frame.iloc[known].groupby(same, dropna=False, sort=False).ngroup().to_numpy()
@@ -385,58 +333,9 @@ def _losses(spec: Spec, law: Law, runs: Runs) -> Losses:
     )
 
 
-def rung_labels(runs: Runs, law: Law) -> list[str]:
-    """Label of each run's rung: its column, or its nominal inputs."""
-    if "rung" in runs.frame:
-        return [str(label) for label in runs.frame["rung"]]
-    columns = [runs.frame[name].to_numpy(dtype=float) for name in rung_inputs(law)]
-    return [label_rung(law, row) for row in zip(*columns, strict=True)]
-
-
-def rung_inputs(law: Law) -> list[str]:
-    """Inputs that make a rung: settings are tuned at it, and a default is no part of a run."""
-    return [k for k, v in law.inputs.items() if not v.setting and v.default is None]
-
-
-def label_rung(law: Law, values: Iterable[float]) -> str:
-    """Label of the rung at nominal inputs: equal to three digits, or six of a date."""
-    return ", ".join(
-        f"{name}={value:.{3 if law.inputs[name].centring == 'ratio' else 6}g}"
-        for name, value in zip(rung_inputs(law), values, strict=True)
-    )
-
-
-def _check_names(law: Law, groups: tuple[str, ...]) -> None:
-    """Grouping columns become dimensions beside the program's own names."""
-    own = {*law.parameters, *(d.name for d in law.derived), "sigma", "nu", "excess", "rho",
-           "rung_sd", "chain", "draw", "sample", "point", "observed", "loss", "trials"}  # fmt: skip
-    for name in groups:
-        if name in own:
-            raise UsageError(
-                f"a grouping column cannot be called '{name}', which is a name of law "
-                f"{law.name} or of the posterior; rename the column"
-            )
-
-
 def _codes(values: list[str], labels: list[str]) -> Float[np.ndarray, " runs"]:
     position = {label: i for i, label in enumerate(labels)}
     return np.array([position[v] for v in values], dtype=np.int64)
-
-
-def _rung_wanted(runs: Runs, rung: bool | None, law: Law) -> bool:
-    if rung is not None:
-        return rung
-    if runs.curves:
-        return False
-    frame = pd.DataFrame({"rung": rung_labels(runs, law)})
-    if law.settings:  # the runs of a sweep share what the law gets wrong at their scale
-        return bool((frame["rung"].value_counts() >= 2).sum() >= RUNGS_NEEDED)
-    # replicates of one rung must not count as separate evidence about the law
-    for column in (*runs.groups, *(["seed"] if "seed" in runs.frame else [])):
-        members = runs.frame[column].groupby(frame["rung"]).nunique()
-        if (members >= 2).sum() >= RUNGS_NEEDED:
-            return True
-    return False
 
 
 def _priors(law: Law, given: Mapping[str, Prior]) -> dict[str, Prior]:
@@ -453,102 +352,3 @@ def _priors(law: Law, given: Mapping[str, Prior]) -> dict[str, Prior]:
                 f"{own[name]}, got {prior}"
             )
     return own | dict(given)
-
-
-def _pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pooling]]:
-    groups = runs.groups
-    blind = _same_losses(law, runs)
-    for name in pool:
-        if name not in law.parameters:
-            raise UsageError(
-                f"pool names '{name}', which law {law.name} does not have; "
-                f"it has {', '.join(law.parameters)}"
-            )
-    settled: dict[str, dict[str, Pooling]] = {}
-    for p, parameter in law.parameters.items():
-        default: Pooling = "partial" if parameter.varies else "complete"
-        asked = pool.get(p, default)
-        usual: dict[str, Pooling] = dict.fromkeys(groups, default)
-        if law.link and p in law.link.first.parameters:
-            usual |= dict.fromkeys(blind, "complete")
-        if isinstance(asked, str):
-            by_column = dict.fromkeys(groups, asked) if p in pool else usual
-        else:
-            by_column = usual | dict(asked)
-        settled[p] = _checked(p, by_column, groups)
-    if pool and not groups:
-        raise UsageError("pool needs a grouping column: name one with group= (--group)")
-    return settled
-
-
-def _same_losses(law: Law, runs: Runs) -> list[str]:
-    """Grouping columns over which the loss of a chain does not change: tasks, say."""
-    if law.link is None:
-        return []
-    found = []
-    for column in runs.groups:
-        others = [g for g in runs.groups if g != column]
-        same = [*law.link.first.inputs, *others, *(c for c in ("run", "seed") if c in runs.frame)]
-        cells = runs.frame.dropna(subset="through").groupby(same, dropna=False)
-        several = cells[column].nunique() > 1
-        if several.any() and (cells["through"].nunique()[several] == 1).all():
-            found.append(column)
-    return found
-
-
-def _checked(
-    parameter: str, by_column: Mapping[str, Any], groups: tuple[str, ...]
-) -> dict[str, Pooling]:
-    for column, how in by_column.items():
-        if column not in groups:
-            raise UsageError(
-                f"pool of {parameter} names column '{column}', which is not a grouping "
-                f"column; there are: {', '.join(groups) or 'none'}"
-            )
-        if how not in POOLINGS:
-            raise UsageError(
-                f"pool of {parameter} is '{how}'; it must be one of {', '.join(POOLINGS)}"
-            )
-    separate = [c for c, how in by_column.items() if how == "separate"]
-    if len(separate) > 1:
-        raise UsageError(
-            f"{parameter} is separate over {', '.join(separate)}: "
-            f"it can be separate over one column only; make the other partial"
-        )
-    return dict(by_column)
-
-
-def _group_sds(
-    pooling: Mapping[str, Mapping[str, Pooling]],
-    given: Mapping[str, float | Mapping[str, float]],
-) -> dict[str, float]:
-    """Scales of group sds by the name of their site."""
-    found = {}
-    for parameter, scales in given.items():
-        partial = [c for c, how in pooling.get(parameter, {}).items() if how == "partial"]
-        by_column = scales if isinstance(scales, Mapping) else dict.fromkeys(partial, scales)
-        for column, scale in by_column.items():
-            if column not in partial:
-                raise UsageError(
-                    f"group_sd names {parameter} over '{column}', which is not pooled partially; "
-                    f"pool it with pool={{'{parameter}': 'partial'}} (--pool {parameter}=partial)"
-                )
-            if not 0 < float(scale) < float("inf"):
-                raise UsageError(f"group_sd of {parameter} is {scale}; it must be positive")
-            found[f"{parameter}_sd_{column}"] = float(scale)
-        if not partial:
-            raise UsageError(f"group_sd names {parameter}, which no column pools partially")
-    return found
-
-
-def _not_positive(runs: Runs) -> Finding:
-    bad = runs.frame.loc[runs.frame["response"] <= 0, "row"].tolist()
-    shown = ", ".join(map(str, bad[:8])) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
-    return Finding(
-        "not-positive-response",
-        "error",
-        f"column '{runs.response}' has {len(bad)} values that are not positive (rows {shown}); "
-        f"noise on the log scale needs positive responses: use noise='student-t-raw' "
-        f"(--noise student-t-raw) and a "
-        f"prior on the whole line for parameters that set the level, or drop those rows",
-    )

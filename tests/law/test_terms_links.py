@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradients import assert_broadcasts, assert_smooth
 
-from bayes_scaling.law.terms import between, closing, gompertz, log_choice, log_power
+from bayes_scaling.law.scores import between, closing, gompertz, log_choice, log_power
 
 PIECES = {
     "between": (between, [0.2, 0.03, 0.4]),

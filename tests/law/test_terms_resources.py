@@ -12,7 +12,7 @@ import pytest
 from gradients import assert_broadcasts, assert_smooth
 from scipy import integrate
 
-from bayes_scaling.law.terms import (
+from bayes_scaling.law.resources import (
     average_size,
     expert_saturation,
     harmed,

@@ -12,13 +12,7 @@ import pytest
 from gradients import assert_broadcasts, assert_smooth
 from scipy.special import betaln, expit, gammaln
 
-from bayes_scaling.law.terms import (
-    accepted_accuracy,
-    accepted_length,
-    one_of,
-    pass_at,
-    tilted,
-)
+from bayes_scaling.law.sampling import accepted_accuracy, accepted_length, one_of, pass_at, tilted
 
 PIECES: dict[str, tuple[Callable[..., Any], Sequence[float]]] = {
     "tilted": (tilted, [0.2, 0.7]),

@@ -17,8 +17,7 @@ from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.law import Law, chain
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.models import registry
-from bayes_scaling.program import Data, Structure, build_data, build_spec, program
-from bayes_scaling.program.build import Spec
+from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, program
 from bayes_scaling.program.chain import NODES, Metrics, node_log_weights, reached
 from bayes_scaling.program.noise import NOISES
 from bayes_scaling.runs import Runs, read_runs

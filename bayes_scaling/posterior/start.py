@@ -1,0 +1,64 @@
+"""Where the search starts, and the shear of the centres that the law knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayes_scaling.law.priors import LINKS
+from bayes_scaling.program.bounded import CONCENTRATION_MEDIAN, SHARE_MEDIAN
+from bayes_scaling.program.noise import EXCESS_MEDIAN
+from bayes_scaling.program.structure import Data, Structure
+
+
+def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
+    """Sites where the search starts: prior centres, sheared, and small scales."""
+    start: dict[str, Array] = {}
+    for name, site in structure.sites().items():
+        if site.kind == "centre":
+            start[name] = jnp.broadcast_to(data.prior_loc[site.parameter], site.shape)
+        elif site.kind == "effect":
+            start[name] = jnp.zeros(site.shape)
+        elif site.kind == "group_sd":
+            group_sd = structure.group_sd(site.parameter, name)
+            start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
+        elif name in ("sigma", "loss_sigma"):
+            start[name] = jnp.log(0.02 * (data.scale if name == "sigma" else jnp.ones(())))
+        elif name in ("nu", "loss_nu"):
+            start[name] = jnp.log(jnp.asarray(3.0))
+        elif name == "concentration":
+            median = SHARE_MEDIAN if structure.noise.name == "beta" else CONCENTRATION_MEDIAN
+            start[name] = jnp.log(jnp.asarray(median))
+        elif name.startswith("gap_"):
+            start[name] = jnp.zeros(())
+        elif name == "excess":
+            start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
+        elif name == "rho":
+            start[name] = jnp.zeros(())
+        elif name == "rung_sd":
+            unit = jnp.ones(()) if structure.loss_noise else data.scale
+            start[name] = jnp.log(0.01 * unit)
+    return start | {k: start[k] + s for k, s in centre_shifts(structure, start).items()}
+
+
+def centre_shifts(structure: Structure, centres: Mapping[str, Any]) -> dict[str, Array]:
+    """Shifts of the centre sites; a shifted parameter's own value is never used."""
+    law = structure.law
+    names = {p: structure.centre_site(p) for p in law.parameters}
+    dims = {p: structure.columns_of(p, "separate") for p in law.parameters}
+
+    def shift_of(p: str) -> Array:
+        # parameters separate over other columns than p's enter by their mean
+        values = {
+            q: LINKS[law.parameters[q].prior.link].to_support(
+                centres[names[q]] if dims[q] in ((), dims[p]) else jnp.mean(centres[names[q]])
+            )
+            for q in law.parameters
+        }
+        return law.shifts(values)[p]
+
+    start = {p: jnp.mean(centres[name]) for p, name in names.items()}
+    return {names[p]: shift_of(p) for p in law.shifts(start)}
