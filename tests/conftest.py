@@ -20,7 +20,6 @@ from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, ScalingModel
 from bayes_scaling.runs import Runs, read_runs
 
-
 one_thread_linear_algebra()  # for tests that sample without a model, and until the end
 
 

@@ -70,9 +70,7 @@ def calibration(
         )
     program = together(kind_of(law), names)
     arrays = program.data(law, data, spec)
-    found = rank_truths(
-        program.structure, arrays, replicates=replicates, seed=SEED, report=report
-    )
+    found = rank_truths(program.structure, arrays, replicates=replicates, seed=SEED, report=report)
     own = dict(zip(program.parameters, law.parameters, strict=False))
     kept = [j for j, n in enumerate(found.names) if n in own or not n.startswith("p")]
     names = [own.get(found.names[j], found.names[j]) for j in kept]

@@ -112,7 +112,9 @@ def draw_run(fit: Fit, table: pd.DataFrame, rng: np.random.Generator) -> RunDraw
 def draw_innovations(run: RunDraws, rng: np.random.Generator, rows: int) -> Paths:
     """Draw the noise of rows before it is tied along the run, of scale one."""
     shape = (len(run.free), rows)
-    return run.fit.structure.noise.draw(rng, np.ones(shape), noise_draws(run.fit))
+    noise = run.fit.structure.noise
+    assert isinstance(noise, Noise)
+    return noise.draw(rng, np.ones(shape), noise_draws(run.fit))
 
 
 def condition(

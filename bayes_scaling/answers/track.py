@@ -176,6 +176,11 @@ def track(
             f"noise {fit.structure.noise.name} says how far single runs fall short of the best "
             f"ones, not how a run goes on; fit curves with noise student-t"
         )
+    if fit.structure.noise.bounded or fit.law.link:
+        raise UsageError(
+            f"track follows the loss of a running job; the fit is of law {fit.law.name}, whose "
+            f"response is a {fit.law.response.kind}"
+        )
     given = read_job(fit, job)
     ahead = given.future(fit, until)
     rng = np.random.default_rng(seed)

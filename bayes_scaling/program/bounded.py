@@ -29,6 +29,7 @@ MOST_COUNTED = 1e15  # failures beyond which their own chance no longer matters
 _FURTHEST = 3.0  # logits that one run may pull in the normal approximation
 
 Values = Mapping[str, Any]
+Trials = Any  # an array, or None where nothing is counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ class BoundedNoise:
     on_log: ClassVar[bool] = False
     robust: ClassVar[bool] = False
     side: ClassVar[int] = 0
-    unit: ClassVar[float] = LOGIT_UNIT
 
     @property
     def counted(self) -> bool:
@@ -76,9 +76,7 @@ class BoundedNoise:
             median = SHARE_MEDIAN
         elif self.grades:
             median, sd = GAP_MEDIAN, GAP_SD
-        return {
-            name: numpyro.sample(name, dist.LogNormal(jnp.log(median), sd)) for name in names
-        }
+        return {name: numpyro.sample(name, dist.LogNormal(jnp.log(median), sd)) for name in names}
 
     def prior_sd(self, name: str) -> float:
         """Prior sd of the logarithm of a scalar."""
@@ -108,9 +106,7 @@ class BoundedNoise:
             return np.rint(trials / fraction)
         return np.rint(fraction * trials) if self.counted else fraction
 
-    def guess(
-        self, value: Float[Array, " runs"], trials: Float[Array, " runs"] | None
-    ) -> Float[Array, " runs"]:
+    def guess(self, value: Float[Array, " runs"], trials: Trials) -> Float[Array, " runs"]:
         """Logit that a response by itself suggests, where a search starts."""
         if self.grades:
             return logit((value + 0.5) / (self.grades + 1.0))
@@ -122,7 +118,7 @@ class BoundedNoise:
         self,
         value: Float[Array, "*runs"],
         centre: Float[Array, "*runs"],
-        trials: Float[Array, "*#runs"] | None,
+        trials: Trials,
         values: Values,
     ) -> Float[Array, "*runs"]:
         """Log probability (density, of scores) of responses given their logits."""
@@ -142,7 +138,7 @@ class BoundedNoise:
     def information(
         self,
         centre: Float[Array, "*runs"],
-        trials: Float[Array, "*#runs"] | None,
+        trials: Trials,
         values: Values,
     ) -> Float[Array, "*runs"]:
         """Fisher information of responses on their logit, or close to it."""
@@ -162,7 +158,7 @@ class BoundedNoise:
         self,
         value: Float[Array, " runs"],
         centre: Float[Array, " runs"],
-        trials: Float[Array, " runs"] | None,
+        trials: Trials,
         values: Values,
     ) -> tuple[Float[Array, " runs"], Float[Array, " runs"]]:
         """Weights and observed logits of the normal approximation at `centre`."""
@@ -174,7 +170,7 @@ class BoundedNoise:
         self,
         key: Array,
         centre: Float[Array, " runs"],
-        trials: Float[Array, " runs"] | None,
+        trials: Trials,
         values: Values,
     ) -> Float[Array, " runs"]:
         """Draw responses inside a NumPyro program."""
@@ -201,7 +197,7 @@ class BoundedNoise:
         self,
         rng: np.random.Generator,
         centre: Float[np.ndarray, "*runs"],
-        trials: Float[np.ndarray, "*#runs"] | None,
+        trials: Trials,
         values: Mapping[str, Float[np.ndarray, "*#runs"]],
     ) -> Float[np.ndarray, "*runs"]:
         """Draw the fraction of one more run; without trials, of endless ones."""
@@ -221,7 +217,9 @@ class BoundedNoise:
         if self.name == "negative-binomial":
             # failures before the last pass, as numbers that may be too large for integers
             rate = rng.gamma(count) * (1.0 - p) / np.maximum(p, 1e-300)
-            failures = np.where(rate < MOST_COUNTED, rng.poisson(np.minimum(rate, MOST_COUNTED)), rate)
+            failures = np.where(
+                rate < MOST_COUNTED, rng.poisson(np.minimum(rate, MOST_COUNTED)), rate
+            )
             share = count / (count + failures)
         else:
             share = rng.binomial(count.astype(np.int64), p) / count

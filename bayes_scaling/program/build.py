@@ -17,7 +17,7 @@ from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
-from .bounded import BoundedNoise
+from .bounded import LOGIT_UNIT, BoundedNoise
 from .check import check_names, check_noise, check_serial
 from .curves import histories, history_units, neighbours, order_for, usual_gap
 from .noise import AnyNoise, Noise, noise_named
@@ -187,7 +187,7 @@ def build_spec(
         response_scale=dict(scale._asdict()),
         prior_loc={p: loc for p, (loc, _) in resolved.items()},
         prior_sd={p: sd for p, (_, sd) in resolved.items()},
-        scale=chosen.unit if chosen.bounded else 1.0 if chosen.on_log else scale.spread,
+        scale=LOGIT_UNIT if chosen.bounded else 1.0 if chosen.on_log else scale.spread,
         serial=correlated,
         order=order,
         lag=usual_gap(runs, order) if correlated else 1.0,
@@ -299,7 +299,7 @@ def _defaults(
     if not names:
         return []
     table = pd.DataFrame({k: inputs[k] for k in names} | {g: runs.frame[g] for g in runs.groups})
-    return table.drop_duplicates().to_dict("records")
+    return [dict(row) for row in table.drop_duplicates().to_dict("records")]  # type: ignore[arg-type]
 
 
 def _trials(runs: Runs, seen: Bool[np.ndarray, " runs"]) -> Float[Array, " runs"] | None:

@@ -16,7 +16,6 @@ from bayes_scaling.runs.check import name_rows
 from .bounded import BoundedNoise
 from .structure import Data, Structure
 
-
 BUCKET = 64  # merged rows are padded to multiples of it, so that tables share programs
 
 

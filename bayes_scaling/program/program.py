@@ -104,9 +104,7 @@ def predict(structure: Structure, data: Data, free: Mapping[str, Array]) -> Floa
     return structure.noise.to_scale(structure.law.mean(data.inputs, full))
 
 
-def parameters_of(
-    structure: Structure, data: Data, free: Mapping[str, Array]
-) -> dict[str, Array]:
+def parameters_of(structure: Structure, data: Data, free: Mapping[str, Array]) -> dict[str, Array]:
     """Parameters of each run on their natural scale."""
     values: dict[str, Array] = {}
     for p, parameter in structure.law.parameters.items():

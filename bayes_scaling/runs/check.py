@@ -95,7 +95,9 @@ def _nested(runs: Runs, name: str, law: Law) -> Iterator[Finding]:
     same = ["run"] if "run" in runs.frame else [
         *(k for k in runs.inputs if k != name), *runs.groups, *(["seed"] if "seed" in runs.frame else [])
     ]  # fmt: skip
-    by_run = runs.frame.groupby(same)[name] if same else runs.frame.assign(all=0).groupby("all")[name]
+    by_run = (
+        runs.frame.groupby(same)[name] if same else runs.frame.assign(all=0).groupby("all")[name]
+    )
     several = by_run.transform("nunique") > 1
     if several.any():
         rows = runs.frame["row"][several].tolist()

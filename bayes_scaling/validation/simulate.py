@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -143,7 +144,7 @@ def _bounded(
     if noise.counted and "trials" not in table:
         table["trials"] = trials
     out_of = table["trials"].to_numpy(dtype=float) if noise.counted else None
-    fraction = noise.draw(rng, np.asarray(noise.to_scale(mean)), out_of, own)
+    fraction = noise.draw(rng, np.asarray(noise.to_scale(jnp.asarray(mean))), out_of, own)
     return table.assign(response=noise.value(fraction, out_of))
 
 
@@ -156,17 +157,23 @@ def _chain(
     nu: float,
     noise: str | None,
     seed: int,
-    **others: float,
+    **others: Any,
 ) -> pd.DataFrame:
     """Losses, and metrics at the losses that their runs reached."""
     link, full = law.link, law.expand(values)
     assert link is not None
     own = {p: full[p] for p in link.first.parameters}
-    losses = simulate(link.first, inputs[list(link.first.inputs)], own, sigma=sigma, nu=nu, seed=seed)
+    losses = simulate(
+        link.first, inputs[list(link.first.inputs)], own, sigma=sigma, nu=nu, seed=seed
+    )
     columns = {k: inputs[k].to_numpy(dtype=float) for k in link.first.inputs}
     centred = link.first.centre(columns, references(link.first, columns))
     expected = np.log(np.asarray(link.first.mean(centred, own)))
-    here = np.exp(reached(expected, losses["response"].to_numpy(), full[CARRY]))
+    here = np.exp(
+        np.asarray(
+            reached(jnp.asarray(expected), jnp.asarray(losses["response"].to_numpy()), full[CARRY])
+        )
+    )
     table = inputs.assign(L=here)
     given = [*link.second.inputs, *(c for c in ("trials",) if c in inputs)]
     metric = simulate(

@@ -175,7 +175,8 @@ def normal(mean: object, sd: object) -> np.ndarray:
 def scored(truth: pd.Series, draws: np.ndarray) -> dict[str, float]:
     """Mean log score (a kernel density of the draws), absolute error of the median, coverage."""
     width = 1.06 * draws.std(axis=0) * len(draws) ** -0.2
-    kernels = np.exp(-0.5 * ((draws - truth.to_numpy()) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+    unit = width * np.sqrt(2 * np.pi)
+    kernels = np.exp(-0.5 * ((draws - truth.to_numpy()) / width) ** 2) / unit
     low, mid, high = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
     # far in the tail kernels vanish: a normal density is kinder to every method
     tail = -0.5 * ((truth - draws.mean(0)) / draws.std(0)) ** 2 - np.log(

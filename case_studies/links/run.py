@@ -18,10 +18,11 @@ import bayes_scaling as bs
 SEED = 1
 FIGURES = Path(__file__).parent / "figures"
 AVERAGED = (
-    "bigbench_operators pubmed_qa_labeled hellaswag_zeroshot boolq arc_easy coqa "
-    "bigbench_dyck_languages lambada_openai bigbench_novel_concepts winograd "
-    "bigbench_cs_algorithms commonsense_qa bigbench_qa_wikidata hellaswag copa squad piqa"
-).split()
+    "bigbench_operators", "pubmed_qa_labeled", "hellaswag_zeroshot", "boolq", "arc_easy", "coqa",
+    "bigbench_dyck_languages", "lambada_openai", "bigbench_novel_concepts", "winograd",
+    "bigbench_cs_algorithms", "commonsense_qa", "bigbench_qa_wikidata", "hellaswag", "copa",
+    "squad", "piqa",
+)  # fmt: skip
 FIT = "N <= 0.5e9 and token_multiplier <= 160.5"  # the ratios are exact to a digit or two
 CHANCE = {"boolq": 0.5, "csqa": 0.2, "piqa": 0.5, "socialiqa": 1 / 3, "winogrande": 0.5}
 LINK = "chinchilla+logistic_accuracy"
@@ -50,7 +51,7 @@ def gadre(tables: Path) -> int:
     )  # fmt: skip
     # corpora differ in their floor, too; the loss is one for all tasks of a run, and a task
     # is easier after one corpus than after another
-    over = dict.fromkeys(bs.models.chinchilla.parameters, ["dataset"])
+    over = {p: ["dataset"] for p in bs.models.chinchilla.parameters}
     over |= {"place": by, "slope": ["task"], "bias": ["task"], "lapse": ["task"]}
     pool = {p: {c: "partial" if c in own else "complete" for c in by} for p, own in over.items()}
     model = bs.ScalingModel(
@@ -90,7 +91,9 @@ def gadre_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = ["N", "D", "dataset", "token_multiplier", "loss_c4val"]
     parts = [
         wide[kept].assign(
-            task=task, cell=wide["dataset"] + " " + task, chance=chance[task] / 100,
+            task=task,
+            cell=wide["dataset"] + " " + task,
+            chance=chance[task] / 100,
             accuracy=wide[f"acc_{task}"],
         )
         for task in AVERAGED
