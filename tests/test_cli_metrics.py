@@ -302,7 +302,8 @@ COMMANDS = {
         "forecast loss.nc --at N=1e9,D=2e10 --of loss", ("where the law is a chain",)
     ),
     "mean over no column": Bad(
-        "forecast counts.nc --at C=1e20,task=qa --average model", ("no grouping columns model to average over", "there are: task")
+        "forecast counts.nc --at C=1e20,task=qa --average model",
+        ("no grouping columns model to average over", "there are: task"),
     ),
     "trials of a point that are no number": Bad(
         "forecast counts.nc --at C=1e20,task=qa,trials=1.5", ("trials must be a whole number",)

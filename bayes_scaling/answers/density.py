@@ -19,6 +19,7 @@ from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.runs.check import name_rows
 from bayes_scaling.runs.numbers import parse_cells
 
+from .extrapolation import forced
 from .inverse import crossings, mean_along
 from .points import need_usable, read_points
 from .predict import noise_draws
@@ -147,7 +148,7 @@ def densities(
         models=models,
         size=sizes,
         density=sizes / xr.DataArray(models["N"].to_numpy(dtype=float), dims="model"),
-        warnings=found,
+        warnings=(*forced(fit), *found),
     )
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import UsageError
+from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import elements
 from bayes_scaling.posterior.fit import Fit
 
+from .extrapolation import forced
 from .points import need_usable
 
 ACCELERATION = "acceleration"
@@ -35,7 +36,7 @@ class Emergence:
 
     law: str
     table: pd.DataFrame
-    warnings: tuple = ()
+    warnings: tuple[Finding, ...]
 
     def summary(self) -> pd.DataFrame:
         """Return the table."""
@@ -93,7 +94,7 @@ def emergence(fit: Fit, *, sure: float = 0.95, force: bool = False) -> Emergence
                 "verdict": _verdict(up, log_factor, sure),
             }
         )
-    return Emergence(fit.law.name, pd.DataFrame(rows))
+    return Emergence(fit.law.name, pd.DataFrame(rows), forced(fit))
 
 
 def _verdict(up: float, log_factor: float, sure: float) -> str:

@@ -30,11 +30,16 @@ def extrapolation_of(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def forced(fit: Fit) -> tuple[Finding, ...]:
+    """Errors of the fit in spite of which it answers."""
+    return tuple(w for w in fit.warnings if w.severity == "error")
+
+
 def warnings_of(
     fit: Fit, extrapolation: pd.DataFrame, names: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
     """Errors of the fit that were forced, and the point that lies far outside, by its name."""
-    found = [w for w in fit.warnings if w.severity == "error"]
+    found = [*forced(fit)]
     farthest = extrapolation.max(axis=1)
     if (farthest > FAR).any():
         worst = int(farthest.argmax())

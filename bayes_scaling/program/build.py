@@ -174,7 +174,13 @@ def build_spec(
         check_serial(chosen, law, runs)
     order = order_for(law, runs) if correlated else ""
     items = _items(law, chosen, runs)
-    if not items and chosen.name != "population" and rung_wanted(runs, rung, law):
+    alone = bool(items) or chosen.name == "population"
+    if alone and rung:
+        raise UsageError(
+            f"items and problems share no rung effect with noise {chosen.name}; use rung=False "
+            f"(--rung off)"
+        )
+    if not alone and rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
     pooling = settle_pooling(law, runs, pool or {})
     return Spec(

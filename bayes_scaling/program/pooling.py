@@ -18,7 +18,7 @@ Pool = Mapping[str, Pooling | Mapping[str, Pooling]]
 def settle_pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pooling]]:
     """Pooling of every parameter over every grouping column."""
     groups = runs.groups
-    blind = _same_losses(law, runs)
+    blind = same_losses(law, runs)
     for name in pool:
         if name not in law.parameters:
             raise UsageError(
@@ -42,7 +42,7 @@ def settle_pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pool
     return settled
 
 
-def _same_losses(law: Law, runs: Runs) -> list[str]:
+def same_losses(law: Law, runs: Runs) -> list[str]:
     """Grouping columns over which the loss of a chain does not change: tasks, say."""
     if law.link is None:
         return []

@@ -9,6 +9,8 @@ import pandas as pd
 from bayes_scaling.law import Law
 from bayes_scaling.runs import Runs
 
+from .pooling import same_losses
+
 RUNGS_NEEDED = 3  # shared by two groups or more, for the rung effect to be on by default
 
 
@@ -42,8 +44,10 @@ def rung_wanted(runs: Runs, rung: bool | None, law: Law) -> bool:
     frame = pd.DataFrame({"rung": rung_labels(runs, law)})
     if law.settings:  # the runs of a sweep share what the law gets wrong at their scale
         return bool((frame["rung"].value_counts() >= 2).sum() >= RUNGS_NEEDED)
+    # tasks of one run have one loss in a chain, whose noise is all that a rung could share;
     # replicates of one rung must not count as separate evidence about the law
-    for column in (*runs.groups, *(["seed"] if "seed" in runs.frame else [])):
+    apart = [g for g in runs.groups if g not in same_losses(law, runs)]
+    for column in (*apart, *(["seed"] if "seed" in runs.frame else [])):
         members = runs.frame[column].groupby(frame["rung"]).nunique()
         if (members >= 2).sum() >= RUNGS_NEEDED:
             return True

@@ -64,13 +64,16 @@ def check_runs(runs: Runs, law: Law) -> list[Finding]:
             found.extend(_scales(runs, name, law.inputs[name]))
         if law.inputs[name].nested:
             found.extend(_nested(runs, name, law))
-    if len(runs) < len(law.parameters):
+    measured, what = len(runs), "runs"
+    if law.link is not None and "through" in runs.frame:  # a run has two responses, or one
+        measured, what = int(runs.frame[["response", "through"]].count().sum()), "measurements"
+    if measured < len(law.parameters):
         found.append(
             Finding(
                 "fewer-rows-than-parameters",
                 "error",
                 f"law {law.name} has {len(law.parameters)} free parameters "
-                f"({', '.join(law.parameters)}) and the table has {len(runs)} runs: "
+                f"({', '.join(law.parameters)}) and the table has {measured} {what}: "
                 "add runs, or fix or tie parameters",
             )
         )
@@ -92,9 +95,8 @@ def _missing_inputs(runs: Runs, law: Law) -> Iterator[Finding]:
 
 def _nested(runs: Runs, name: str, law: Law) -> Iterator[Finding]:
     """Averages at several numbers of samples are one measurement, not several."""
-    same = ["run"] if "run" in runs.frame else [
-        *(k for k in runs.inputs if k != name), *runs.groups, *(["seed"] if "seed" in runs.frame else [])
-    ]  # fmt: skip
+    others = [k for k in (*runs.inputs, *runs.groups, "seed") if k != name and k in runs.frame]
+    same = ["run"] if "run" in runs.frame else others
     by_run = (
         runs.frame.groupby(same)[name] if same else runs.frame.assign(all=0).groupby("all")[name]
     )

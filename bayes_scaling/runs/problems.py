@@ -45,7 +45,7 @@ def role_errors(roles: Sequence[Role]) -> Iterator[Finding]:
     inputs = {role.name for role in roles if role.kind == "input"}
     for role in roles:
         taken = {"input": _RESERVED, "group": _RESERVED | inputs}.get(role.kind, set())
-        if role.name in taken:
+        if role.name in taken and len(options[role.column]) == 1:  # else it is said already
             yield _error(
                 "reserved-name",
                 f"{role.kind} '{role.name}' has a name that the table of runs uses for something "

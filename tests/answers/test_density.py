@@ -127,3 +127,5 @@ def test_fits_of_other_laws_or_of_poor_quality(family: Fit) -> None:
         densities(cloglog_fit(draws=200), MODELS, at=AT)
     with pytest.raises(FitError, match="divergences"):
         densities(diverged(family, 200), MODELS, at=AT)
+    forced = densities(diverged(family, 200), MODELS, at=AT, force=True)
+    assert [w.code for w in forced.warnings] == ["divergences"]

@@ -99,3 +99,6 @@ def test_wrong_usage(pooled: Fit) -> None:
             emergence(pooled, sure=sure)
     with pytest.raises(FitError, match="divergences"):
         emergence(diverged(pooled, 1000))
+    assert [w.code for w in emergence(diverged(pooled, 1000), force=True).warnings] == [
+        "divergences"
+    ]

@@ -244,9 +244,19 @@ def test_averages_of_samples_of_their_own_are_taken() -> None:
 
 def test_a_chain_reads_the_inputs_of_both_laws() -> None:
     law = chain(registry["power_law"], registry["cloglog_accuracy"])
-    runs = through(pd.concat([chained(), chained()]), inputs={"X": "C"})
+    runs = through(chained(), inputs={"X": "C"})
     assert check_runs(runs, law) == []
     spec = build_spec(law, runs)
     assert set(spec.references) == {"X", "chance", "L"}
     assert spec.references["L"] == pytest.approx(np.exp(np.log(chained()["loss"]).mean()))
     assert spec.defaults == [{"chance": 0.0}]
+
+
+def test_of_a_chain_measurements_are_counted_against_parameters() -> None:
+    law = chain(registry["power_law"], registry["cloglog_accuracy"])
+    assert len(law.parameters) == 7
+    gone = chained(right=[20, 31, 45, np.nan, np.nan, np.nan], loss=[*[np.nan] * 3, 2.9, 2.7, 2.6])
+    found = check_runs(through(gone, inputs={"X": "C"}), law)
+    assert [f.code for f in found] == ["fewer-rows-than-parameters"]
+    assert "7 free parameters" in found[0].message
+    assert "the table has 6 measurements" in found[0].message
