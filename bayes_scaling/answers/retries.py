@@ -21,6 +21,8 @@ from .sampling import Paths, by_point, described
 
 LARGEST = 10_000_000  # numbers in one array
 
+FLAT = 1e-3  # of the worth of a correct answer: curves of utility end flat
+
 
 @dataclass(frozen=True, eq=False)
 class Retries:
@@ -63,8 +65,10 @@ class Retries:
 
     @property
     def recommended(self) -> list[int]:
-        """Most samples of largest expected utility, by point."""
-        return [self.k[j] for j in self.utility.mean("sample").argmax("k").to_numpy()]
+        """Fewest samples whose expected utility is within a thousandth of the largest, by point."""
+        expected = self.utility.mean("sample").transpose("point", "k").to_numpy()
+        enough = expected >= expected.max(axis=1, keepdims=True) - FLAT
+        return [self.k[j] for j in enough.argmax(axis=1)]
 
     def summary(self) -> pd.DataFrame:
         """One row a point: ``recommended`` k, its utility, and quantiles of the best k."""

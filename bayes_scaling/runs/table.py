@@ -157,7 +157,10 @@ class Runs:
         named = [*self.inputs, *self.groups, *(c for c in (*kept, "trials") if c in self.frame)]
         truth = self.frame["response"]
         if self.counted:
-            truth = truth / self.frame["trials"]
+            # right out of trials, or passes out of the samples that they took
+            both = np.sort(np.column_stack([truth, self.frame["trials"]]), axis=1)
+            truth = truth.copy().astype(float)
+            truth[:] = both[:, 0] / both[:, 1]
         return self.frame[named].assign(observed=truth)
 
     def levels(self, group: str) -> list[str]:

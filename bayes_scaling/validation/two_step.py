@@ -76,6 +76,8 @@ def two_step(
             own = own[own[name] == label]
         if own.empty:
             raise UsageError(f"no fitted run of {', '.join(map(str, key))}: two_step cannot pool")
+        known = [k for k, v in law.inputs.items() if v.default is not None and k not in wanted]
+        wanted = wanted.assign(**{k: own[k].median() for k in known})
         answers.append(_group(law, own, wanted, bootstraps, level, rng))
     return pd.concat(answers).loc[points.index]
 

@@ -196,14 +196,16 @@ def test_utility_and_the_recommendation(verified: Fit) -> None:
     np.testing.assert_allclose(answer.utility, wanted)
     expected = wanted.mean("sample").to_numpy()
     ks = np.array(answer.k)
-    assert answer.recommended == ks[expected.argmax(axis=1)].tolist()
+    for row, chosen in zip(expected, answer.recommended, strict=True):
+        near = ks[row >= row.max() - 1e-3]  # the curve ends flat: the fewest tries that do
+        assert chosen == near.min()
     np.testing.assert_array_equal(answer.best, ks[answer.utility.to_numpy().argmax(axis=-1)])
     for i, n in enumerate((1e8, 16e8)):
         right, wrong = chances(verified, n)
         np.testing.assert_allclose(answer.ceiling[:, i], right / (right + wrong), rtol=1e-6)
     table = answer.summary()
     assert table["recommended"].tolist() == answer.recommended
-    np.testing.assert_allclose(table["utility"], expected.max(axis=1))
+    np.testing.assert_allclose(table["utility"], expected.max(axis=1), atol=1e-3)
 
 
 def test_one_try_is_the_acceptance_of_a_sample(verified: Fit) -> None:
@@ -218,7 +220,9 @@ def test_one_try_is_the_acceptance_of_a_sample(verified: Fit) -> None:
 def test_dear_samples_and_dear_errors_are_not_tried(verified: Fit) -> None:
     assert retries(verified, SIZES, price=5.0).recommended == [1, 1]
     free = retries(verified, SIZES, cost=0.0, most=500)
-    assert free.recommended == [500, 500]
+    utility = free.utility.mean("sample").to_numpy()
+    assert (utility.argmax(axis=1) == len(free.k) - 1).all()  # every try brings something
+    assert max(free.recommended) < 100  # but not a thousandth
 
 
 def test_many_tries_are_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -306,7 +306,8 @@ def test_the_figure_of_retries(tries: Retries) -> None:
     mean = tries.utility.mean("sample").to_numpy()
     for i, label in enumerate(("N 1e+08", "N 1.6e+09")):
         np.testing.assert_allclose(line(ax, label)[:, 1], mean[i])
-    np.testing.assert_allclose(stars(ax), np.c_[tries.recommended, mean.max(axis=1)])
+    at = [tries.k.index(k) for k in tries.recommended]
+    np.testing.assert_allclose(stars(ax), np.c_[tries.recommended, mean[[0, 1], at]])
     bands = [c.get_paths()[0] for c in ax.collections]
     for band, label in zip(bands, ("N 1e+08", "N 1.6e+09"), strict=True):
         assert band.contains_points(line(ax, label)[3:-3]).all()
