@@ -96,7 +96,9 @@ class Forecast:
                 f"there are no grouping columns {', '.join(gone)} to average over; there are: "
                 f"{', '.join(self.groups) or 'none'}"
             )
-        kept = [c for c in self.points.columns if c not in (*gone, "observed", "trials", *OWN)]
+        kept = [
+            c for c in self.points.columns if c not in (*gone, "observed", "trials", "se", *OWN)
+        ]
         cells = self.points.groupby(kept, dropna=False, sort=False)
         members = [list(rows) for rows in cells.indices.values()]
         members.sort(key=min)

@@ -44,24 +44,24 @@ def gadre(tables: Path) -> int:
     """The average error of 17 tasks at 1.4B from models of at most 0.5B."""
     wide, long = gadre_tables(tables / "gadre_overtraining")
     law = bs.find_law(LINK)
-    by = ["dataset", "task", "cell"]
+    by = ["dataset", "task"]
     runs = bs.read_runs(
-        long, inputs={"N": "N", "D": "D", "chance": "chance"}, response="accuracy",
-        through="loss_c4val", group=by, where=FIT, unit="fraction",
-    )  # fmt: skip
-    # corpora differ in their floor, too; the loss is one for all tasks of a run, and a task
-    # is easier after one corpus than after another
-    over = {p: ["dataset"] for p in bs.models.chinchilla.parameters}
-    over |= {"place": by, "slope": ["task"], "bias": ["task"], "lapse": ["task"]}
-    pool = {p: {c: "partial" if c in own else "complete" for c in by} for p, own in over.items()}
-    model = bs.ScalingModel(
-        law, pool=pool, noise="normal", group_sd={"place": {"dataset": 0.3, "cell": 0.3}}
+        long,
+        inputs={"N": "N", "D": "D", "chance": "chance"},
+        response="accuracy",
+        through="loss_c4val",
+        group=by,
+        where=FIT,
+        unit="fraction",
     )
-    fit = model.fit(runs, seed=SEED, draws=500, report=say)
+    # corpora differ in their floor, too; the loss is one for all tasks of a run
+    pool = {p: {"dataset": "partial"} for p in bs.models.chinchilla.parameters}
+    pool["bias"] = {"dataset": "complete"}
+    fit = bs.ScalingModel(law, pool=pool).fit(runs, seed=SEED, draws=500, report=say)
     say(f"{fit} {fit.diagnostics}")
     targets = long.query("1e9 < N < 2e9").rename(columns={"accuracy": "observed"})
     answer = bs.forecast(fit, targets[["N", "D", *by, "observed"]], seed=SEED, force=True)
-    answer = answer.average_over("task", within=("cell",))
+    answer = answer.average_over("task")
     table = answer.summary()
     chained = pd.DataFrame(
         {"dataset": table["dataset"], "D": table["D"], "observed": 1 - table["observed"],
@@ -90,12 +90,7 @@ def gadre_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     wide["error"] = 1 - wide[[f"acc_{task}" for task in AVERAGED]].mean(axis=1)
     kept = ["N", "D", "dataset", "token_multiplier", "loss_c4val"]
     parts = [
-        wide[kept].assign(
-            task=task,
-            cell=wide["dataset"] + " " + task,
-            chance=chance[task] / 100,
-            accuracy=wide[f"acc_{task}"],
-        )
+        wide[kept].assign(task=task, chance=chance[task] / 100, accuracy=wide[f"acc_{task}"])
         for task in AVERAGED
     ]
     return wide, pd.concat(parts, ignore_index=True)
