@@ -32,6 +32,7 @@ def population(x, p):
     citation="brown2024",
     references=("schaeffer2025",),
     family="K",
+    tried_on=("monkeys_pass_at_k",),
     shape=population,
     derived=(
         Derived(

@@ -23,6 +23,7 @@ def rate(p):
     response=Score("fraction"),
     citation="gadre2024",
     family="B",
+    tried_on=("gadre_overtraining",),
     derived=(
         Derived("eps", lambda x0, p: p["level"] + gap(p), "error at endless loss", "fraction"),
         Derived("gamma", lambda x0, p: rate(p) / x0["L"], "rate in the loss", "(nat/token)^-1"),

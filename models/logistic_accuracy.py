@@ -14,6 +14,7 @@ from bayes_scaling.law.scores import between, odds_times
     response=Score("fraction"),
     citation="bhagia2024",
     family="B",
+    tried_on=("gadre_overtraining", "olmo_ladder"),
     derived=(
         CEILING,
         Derived(

@@ -15,11 +15,11 @@ import pandas as pd
 
 import bayes_scaling as bs
 
-SEED, DRAWS = 1, 400
+SEED, DRAWS = 1, 300
 CHANCE = {"MMLU": 0.25, "ARC-C": 0.25, "HellaSwag": 0.25, "Winograd": 0.5, "XWinograd": 0.5}
 BENCHMARKS = ("MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd",
               "HumanEval")  # fmt: skip
-FEWEST = 3  # models of a family, for its largest to be held out
+FEWEST = 3  # models of a family; others say nothing of its curve
 EDGE = 0.002  # scores of exactly zero are a count that was rounded away
 
 
@@ -54,12 +54,12 @@ def main() -> int:
 def read(path: Path) -> pd.DataFrame:
     names = {"Model": "model", "Model Family": "family", "FLOPs (1E21)": "C"}
     wide = pd.read_csv(path).rename(columns=names).dropna(subset="C")
+    wide = wide.groupby("family").filter(lambda rows: len(rows) >= FEWEST)
     return wide.assign(C=wide["C"] * 1e21)
 
 
 def largest(wide: pd.DataFrame) -> list[str]:
-    several = wide.groupby("family").filter(lambda rows: len(rows) >= FEWEST)
-    return several.loc[several.groupby("family")["C"].idxmax(), "model"].tolist()
+    return wide.loc[wide.groupby("family")["C"].idxmax(), "model"].tolist()
 
 
 # -- ours ---------------------------------------------------------------------
