@@ -21,7 +21,6 @@ from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
 from .predict import draw_centre, draw_new_runs
 
-OWN = ("chance",)  # inputs that belong to a task, and not to the run
 ForecastKind = Literal["mean", "new-run"]
 ForecastOf = Literal["response", "loss"]
 
@@ -46,6 +45,9 @@ class Forecast:
     warnings : tuple of Finding
     counts_embeddings, flops
         How N and FLOPs are counted, where the user said so with the table.
+    known : tuple of str
+        Inputs with a default, such as the chance of guessing: they belong to a task, and not
+        to the run.
     """
 
     law: str
@@ -59,6 +61,7 @@ class Forecast:
     warnings: tuple[Finding, ...]
     counts_embeddings: bool | None = None
     flops: str | None = None
+    known: tuple[str, ...] = ()
 
     def summary(self) -> pd.DataFrame:
         """One row a point: inputs, groups, mean, sd, quantiles, extrapolation.
@@ -97,7 +100,9 @@ class Forecast:
                 f"{', '.join(self.groups) or 'none'}"
             )
         kept = [
-            c for c in self.points.columns if c not in (*gone, "observed", "trials", "se", *OWN)
+            c
+            for c in self.points.columns
+            if c not in (*gone, "observed", "trials", "se", *self.known)
         ]
         cells = self.points.groupby(kept, dropna=False, sort=False)
         members = [list(rows) for rows in cells.indices.values()]
@@ -108,7 +113,7 @@ class Forecast:
             table["observed"] = [truth[rows].mean() for rows in members]
         values = self.draws.transpose("sample", "point").to_numpy()
         means = np.column_stack([values[:, rows].mean(axis=1) for rows in members])
-        outside = self.extrapolation.drop(columns=[*OWN], errors="ignore")
+        outside = self.extrapolation.drop(columns=[*self.known], errors="ignore")
         beyond = outside.to_numpy()
         return replace(
             self,
@@ -210,6 +215,7 @@ def forecast(
         warnings=warnings_of(fit, extrapolation),
         counts_embeddings=fit.record.counts_embeddings,
         flops=fit.record.flops,
+        known=tuple(k for k, v in fit.law.inputs.items() if v.default is not None),
     )
 
 

@@ -44,6 +44,12 @@ def need_usable(fit: Fit, force: bool) -> None:
         )
 
 
+def as_table(points: Points) -> pd.DataFrame:
+    """Points as a table, unchecked: one mapping is one row."""
+    rows = [points] if isinstance(points, Mapping) else points
+    return pd.DataFrame(rows).reset_index(drop=True)
+
+
 def read_points(fit: Fit, points: Points) -> pd.DataFrame:
     """Check points against a fit and return them as a table.
 
@@ -54,8 +60,7 @@ def read_points(fit: Fit, points: Points) -> pd.DataFrame:
     UsageError
         With every problem that was found.
     """
-    rows = [points] if isinstance(points, Mapping) else points
-    table = pd.DataFrame(rows).reset_index(drop=True)
+    table = as_table(points)
     if not len(table):
         raise UsageError("no points to forecast: give at least one, such as N=7B,D=1.4T")
     if table.columns.duplicated().any():

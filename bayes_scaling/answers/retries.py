@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.fit import Fit
 
 from .extrapolation import extrapolation_of, warnings_of
-from .points import Points, need_usable, read_points
+from .points import Points, as_table, need_usable, read_points
 from .predict import centred_inputs, parameter_draws
 from .sampling import Paths, by_point, described
 
@@ -133,9 +132,8 @@ def retries(
     if not 1 <= most <= 100_000 or cost < 0 or price < 0:
         raise UsageError("most must lie from 1 to 100,000, and cost and price be zero or positive")
     need_usable(fit, force)
-    rows = pd.DataFrame([at] if not isinstance(at, pd.DataFrame | Sequence) else at)
     rng = np.random.default_rng(seed)
-    table = read_points(fit, rows.assign(outcome=0.0))
+    table = read_points(fit, as_table(at).assign(outcome=0.0))
     values = parameter_draws(fit, table, rng)
     inputs = centred_inputs(fit, table)
     accepted = np.asarray(fit.law.mean(inputs, values))

@@ -16,7 +16,7 @@ from bayes_scaling.posterior.fit import Fit
 
 from .extrapolation import extrapolation_of, warnings_of
 from .inverse import crossings, mean_along
-from .points import Points, need_usable, read_points
+from .points import Points, as_table, need_usable, read_points
 
 REACH = 1e3  # factor beyond the fitted range that is looked at by default
 REACH_WIDTHS = 2.0  # the same for inputs that are no scales, in widths of the fitted range
@@ -140,7 +140,7 @@ def threshold(
         raise UsageError(f"ratios must be positive, and of other inputs than {along}")
     low, high = _range(fit, along, within)
     moved = {along: low} | {k: by * low for k, by in ratios.items()}
-    rows = pd.DataFrame([at] if isinstance(at, Mapping) else at if at is not None else [{"": 0}])
+    rows = as_table([{"": 0}] if at is None else at)
     rows = rows.drop(columns=[c for c in rows.columns if c == "" or c in moved])
     given = pd.DataFrame(moved, index=rows.index).join(rows)
     table = read_points(fit, given)

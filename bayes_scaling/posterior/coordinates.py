@@ -37,7 +37,7 @@ from bayes_scaling.program.noise import (
 )
 from bayes_scaling.program.observation import correlation
 from bayes_scaling.program.program import predict, program
-from bayes_scaling.program.structure import Data, Structure
+from bayes_scaling.program.structure import Data, Structure, rung_unit
 
 from .rows import Measure, Rows
 from .start import centre_shifts, first_sites
@@ -199,7 +199,7 @@ class Coordinates:
         if self.n_rungs:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
             total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
-            unit = 1.0 if self.structure.loss_noise else self.data.scale
+            unit = rung_unit(self.structure, self.data)
             sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * unit)
         for m, measure in enumerate(self.rows.measures):
             if isinstance(measure.noise, BoundedNoise):

@@ -97,7 +97,7 @@ def _site_sd(name: str, site: Site, structure: Structure, prior_sd: dict[str, fl
     if name in NUS:
         return LOG_GAMMA_2_SD
     if isinstance(structure.noise, BoundedNoise) and name in structure.noise.parameters:
-        return structure.noise.prior_sd(name)
+        return structure.noise.prior(name)[1]
     return LOG_HALF_NORMAL_SD if site.kind in ("group_sd", "rung_sd") else math.nan
 
 

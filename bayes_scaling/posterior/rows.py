@@ -61,7 +61,8 @@ class Rows:
     def __init__(self, structure: Structure, data: Data):
         self.structure, self.data = structure, data
         runs = data.response.shape[0]
-        self.curves = structure.law.mixture is not None and structure.items > 0
+        mixture = structure.law.mixture if structure.items else None
+        self.curves = mixture is not None
         losses = 0 if data.losses is None else data.losses.value.shape[0]
         metric = Measure(structure.noise, slice(losses, None), "", data.scale)
         first = structure.loss_noise
@@ -70,11 +71,7 @@ class Rows:
             if first
             else (metric,)
         )
-        copies = 1
-        if self.curves:
-            assert structure.law.mixture is not None
-            copies = structure.law.mixture.count
-        self.size = losses + copies * runs
+        self.size = losses + (mixture.count if mixture else 1) * runs
 
     def shared(self, effects: Float[Array, " rungs"]) -> Float[Array, " rows"]:
         """Rung effects of rows, zero where a row has none."""

@@ -58,7 +58,7 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
         return coordinates.log_posterior(point), point, weights
 
     heights, points, weights = jax.vmap(search)(jax.random.split(key, STARTS))
-    best = jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
+    best = _highest(heights)
     point, weights = jax.tree.map(lambda a: a[best], (points, weights))
     tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
     start = Start(
@@ -75,7 +75,12 @@ def _line(coordinates: Coordinates, point: Point, place: int) -> Point:
     candidates = point.eta[place] + jnp.array([-1.0, -0.2, 0.0, 0.2, 1.0])
     etas = jax.vmap(lambda value: point.eta.at[place].set(value))(candidates)
     heights = jax.vmap(lambda eta: coordinates.log_posterior(point._replace(eta=eta)))(etas)
-    return point._replace(eta=etas[jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))])
+    return point._replace(eta=etas[_highest(heights)])
+
+
+def _highest(heights: Float[Array, " k"]) -> Array:
+    """Place of the largest height; one that is no number never is."""
+    return jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
 
 
 def _climb(coordinates: Coordinates, start: Start) -> Start:
@@ -134,4 +139,4 @@ def _backtrack(
         return coordinates.log_posterior(Point(point.eta, t, rung))
 
     heights = jax.vmap(height)(candidates)
-    return candidates[jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))]
+    return candidates[_highest(heights)]

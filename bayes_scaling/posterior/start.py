@@ -9,16 +9,19 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program.bounded import CONCENTRATION_MEDIAN, SHARE_MEDIAN
+from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import EXCESS_MEDIAN
-from bayes_scaling.program.structure import Data, Structure
+from bayes_scaling.program.structure import Data, Structure, rung_unit
 
 
 def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
     """Sites where the search starts: prior centres, sheared, and small scales."""
     start: dict[str, Array] = {}
+    noise = structure.noise
     for name, site in structure.sites().items():
-        if site.kind == "centre":
+        if isinstance(noise, BoundedNoise) and name in structure.own_scalars:
+            start[name] = jnp.asarray(noise.prior(name)[0])
+        elif site.kind == "centre":
             start[name] = jnp.broadcast_to(data.prior_loc[site.parameter], site.shape)
         elif site.kind == "effect":
             start[name] = jnp.zeros(site.shape)
@@ -29,18 +32,12 @@ def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
             start[name] = jnp.log(0.02 * (data.scale if name == "sigma" else jnp.ones(())))
         elif name in ("nu", "loss_nu"):
             start[name] = jnp.log(jnp.asarray(3.0))
-        elif name == "concentration":
-            median = SHARE_MEDIAN if structure.noise.name == "beta" else CONCENTRATION_MEDIAN
-            start[name] = jnp.log(jnp.asarray(median))
-        elif name.startswith("gap_"):
-            start[name] = jnp.zeros(())
         elif name == "excess":
             start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
         elif name == "rho":
             start[name] = jnp.zeros(())
         elif name == "rung_sd":
-            unit = jnp.ones(()) if structure.loss_noise else data.scale
-            start[name] = jnp.log(0.01 * unit)
+            start[name] = jnp.log(0.01 * rung_unit(structure, data))
     return start | {k: start[k] + s for k, s in centre_shifts(structure, start).items()}
 
 

@@ -5,6 +5,7 @@ All work on the logit of the law's mean, where rung effects are added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,16 +72,15 @@ class BoundedNoise:
 
     def sample_scalars(self, names: tuple[str, ...]) -> dict[str, Array]:
         """Sample scalars of the likelihood inside a NumPyro program."""
-        median, sd = CONCENTRATION_MEDIAN, CONCENTRATION_SD
-        if self.name == "beta":
-            median = SHARE_MEDIAN
-        elif self.grades:
-            median, sd = GAP_MEDIAN, GAP_SD
-        return {name: numpyro.sample(name, dist.LogNormal(jnp.log(median), sd)) for name in names}
+        priors = {name: dist.LogNormal(*self.prior(name)) for name in names}
+        return {name: numpyro.sample(name, prior) for name, prior in priors.items()}
 
-    def prior_sd(self, name: str) -> float:
-        """Prior sd of the logarithm of a scalar."""
-        return GAP_SD if name.startswith("gap") else CONCENTRATION_SD
+    def prior(self, name: str) -> tuple[float, float]:
+        """Prior mean and sd of the logarithm of a scalar."""
+        if name.startswith("gap"):
+            return math.log(GAP_MEDIAN), GAP_SD
+        median = SHARE_MEDIAN if self.name == "beta" else CONCENTRATION_MEDIAN
+        return math.log(median), CONCENTRATION_SD
 
     def to_scale(self, mean: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
         """Carry a chance to its logit."""

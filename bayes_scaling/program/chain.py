@@ -42,7 +42,6 @@ def chain_centres(
     data: Data,
     full: Full,
     shared: Float[Array, " runs"] | None,
-    measured: Float[Array, " losses"] | None = None,
 ) -> tuple[Float[Array, " losses"], Float[Array, " runs"]]:
     """Means of losses and metrics on the scales of their noises.
 
@@ -53,16 +52,10 @@ def chain_centres(
         Parameters of each run.
     shared : (runs,) array, or None
         Rung effects, on log loss.
-    measured : (losses,) array, optional
-        Losses, if not those of the data.
     """
-    law, losses = structure.law, _losses(data)
-    expected = _expected(law, data, full, shared)
-    value = losses.value if measured is None else measured
-    here = reached(expected, value[losses.of], law.expand(full)[CARRY])
-    found = jnp.where(losses.of >= 0, here, expected)
-    metric = _metric(law, data.inputs, full, found)
-    return expected[losses.row], structure.noise.to_scale(metric)
+    losses = _losses(data)
+    expected = _expected(structure.law, data, full, shared)
+    return expected[losses.row], _metric_centre(structure, data, full, expected, losses.value)
 
 
 def chained(
@@ -77,15 +70,16 @@ def chained(
     losses, noise = _losses(data), structure.loss_noise
     assert noise is not None
     own = structure.loss_values(values)
-    centre = _expected(structure.law, data, full, shared)[losses.row]
+    expected = _expected(structure.law, data, full, shared)
+    centre = expected[losses.row]
     spread = noise.spread(own["sigma"], losses.se, centre)
     measured = numpyro.sample(
         "loss",
         noise.distribution(centre, jnp.broadcast_to(spread, centre.shape), own),
         obs=losses.value if observed else None,
     )
-    given = chain_centres(structure, data, full, shared, measured)[1]
-    scatter = _unknown(structure, data, full, own, shared)
+    given = _metric_centre(structure, data, full, expected, measured)
+    scatter = _unknown(structure, data, full, own, expected)
     numpyro.sample(
         "response",
         Metrics(structure, data, given, scatter, values),
@@ -174,7 +168,7 @@ def _unknown(
     data: Data,
     full: Full,
     own: Mapping[str, Array],
-    shared: Float[Array, " runs"] | None,
+    expected: Float[Array, " runs"],
 ) -> tuple[Array, Array] | None:
     """Centres of metrics over a grid of losses, and log weights of the grid."""
     rows, law = _losses(data).unknown, structure.law
@@ -183,9 +177,8 @@ def _unknown(
     assert structure.loss_noise is not None
     each = {k: v[rows] if jnp.ndim(v) else v for k, v in full.items()}
     inputs = {k: v[rows] if jnp.ndim(v) else v for k, v in data.inputs.items()}
-    expected = _expected(law, data, full, shared)[rows]
     nodes = jnp.asarray(NODES)[:, None]
-    found = expected + law.expand(each)[CARRY] * own["sigma"] * nodes
+    found = expected[rows] + law.expand(each)[CARRY] * own["sigma"] * nodes
     centre = structure.noise.to_scale(_metric(law, inputs, each, found))
     return centre, node_log_weights(structure.loss_noise, own)
 
@@ -198,6 +191,20 @@ def _expected(
     found = jnp.log(law.link.loss(data.inputs, law.expand(full)))
     found = jnp.broadcast_to(found, data.response.shape)
     return found if shared is None else found + shared
+
+
+def _metric_centre(
+    structure: Structure,
+    data: Data,
+    full: Full,
+    expected: Float[Array, " runs"],
+    measured: Float[Array, " losses"],
+) -> Float[Array, " runs"]:
+    """Means of metrics on the scale of their noise, at the losses that runs reached."""
+    law, losses = structure.law, _losses(data)
+    here = reached(expected, measured[losses.of], law.expand(full)[CARRY])
+    found = jnp.where(losses.of >= 0, here, expected)
+    return structure.noise.to_scale(_metric(law, data.inputs, full, found))
 
 
 def _metric(law: Law, inputs: Mapping[str, Any], full: Full, log_loss: Array) -> Array:

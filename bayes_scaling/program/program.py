@@ -17,7 +17,7 @@ from .chain import chain_centres, chained
 from .mixture import mixed
 from .noise import RUNG_SD, rung_distribution
 from .observation import Observations, sample_noise, spread_of
-from .structure import Data, Structure
+from .structure import Data, Structure, rung_unit
 
 
 def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
@@ -59,8 +59,8 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
     values = sample_noise(structure, data)
     shared: Array | None = None
     if structure.rungs:
-        unit = 1.0 if structure.loss_noise else data.scale
-        rung_sd = numpyro.sample("rung_sd", dist.HalfNormal(RUNG_SD * unit))
+        prior = dist.HalfNormal(RUNG_SD * rung_unit(structure, data))
+        rung_sd = numpyro.sample("rung_sd", prior)
         with numpyro.plate("rung", structure.rungs):
             effect = rung_distribution(structure.rung_noise, rung_sd)
             shared = numpyro.sample("rung_effect", effect)[data.rung]

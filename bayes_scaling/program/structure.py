@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
@@ -222,3 +223,8 @@ class Data(NamedTuple):
     losses: Losses | None = None
     item: Int[Array, " runs"] | None = None
     copies: Float[Array, " runs"] | None = None
+
+
+def rung_unit(structure: Structure, data: Data) -> Float[Array, ""]:
+    """Unit of rung effects: that of the noise they lie on, which is log loss in a chain."""
+    return jnp.ones(()) if structure.loss_noise else data.scale
