@@ -384,6 +384,57 @@ DIFFICULTY_CLUSTERS = Case(
 SIGMOID = {"place": -0.5, "slope": 0.6, "lapse": 0.05}
 CAPABLE = {"place": -0.8, "loading": 1.2, "steepness": 0.5, "efficiency": 0.25, "lapse": 0.05}
 
+CAPABILITY = Case(
+    "capability",
+    truth={"place": -0.3, "loading": 1.1, "steepness": 0.5, "efficiency": 0.1, "lapse": 0.05},
+    domain={"C": (1e19, 1e25), "chance": CHANCE},
+    increasing=("C", "chance"),
+    unidentified={
+        "loading": "without several benchmarks only its product with steepness is known",
+        "efficiency": "without several families only its sum with the place is known",
+    },
+    published=(
+        Check(
+            "capability_sigmoid of one benchmark and family",
+            lambda law: scored(law, CAPABLE, C=X),
+            lambda _: scored(
+                find_law("capability_sigmoid"),
+                {"place": -0.8 + 1.2 * 0.25, "slope": 1.2 * 0.5, "lapse": 0.05},
+                C=X,
+            ),
+        ),
+        Check(
+            "chance and the ceiling",
+            lambda law: ends(law, CAPABLE, "C", 1e-90, HUGE),
+            lambda law: known_ends(law, CAPABLE),
+        ),
+        Check(
+            "half-way between them at the derived compute",
+            lambda law: scored(law, CAPABLE, C=derived(law, CAPABLE, C=COMPUTE)["C_mid"] / COMPUTE),
+            lambda law: (GUESS + derived(law, CAPABLE)["ceiling"]) / 2,
+        ),
+        Check(
+            "the unit and the zero of capability do not matter",
+            lambda law: scored(
+                law,
+                CAPABLE
+                | {"loading": 2.4, "steepness": 0.25, "efficiency": 0.0, "place": -0.8 + 0.3},
+                C=X,
+            ),
+            lambda law: scored(law, CAPABLE, C=X),
+        ),
+        Check(
+            "the shifts make the logit at the reference and its slope",
+            lambda law: [
+                CAPABLE["place"] + law.shifts(CAPABLE)["place"],
+                np.log(CAPABLE["steepness"]) + law.shifts(CAPABLE)["steepness"],
+            ],
+            lambda _: [-0.8 + 1.2 * 0.25, np.log(1.2 * 0.5)],
+        ),
+    ),
+    source="Ruan et al. 2024, sigmoids of a capability that is linear in log compute: limits and "
+    "identities",
+)
 
 CAPABILITY_SIGMOID = Case(
     "capability_sigmoid",
@@ -561,6 +612,7 @@ ROWS = (
     TASK_EMERGENCE,
     TASK_STRAIGHT,
     DIFFICULTY_CLUSTERS,
+    CAPABILITY,
     CAPABILITY_SIGMOID,
     CHOICE_PROBABILITY,
     U_INVERSE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from casekit import Case, Check, Values, derived, mean, without
+from casekit import HUGE, Case, Check, Values, derived, mean, without
 from scipy.special import betaln, expit, gammaln, logit
 
 from bayes_scaling import find_law
@@ -148,6 +148,33 @@ COVERAGE_SOLVABLE = Case(
 
 AVERAGED = {"level": 0.4, "b": 0.35}
 
+COVERAGE_POWER = Case(
+    "coverage_power",
+    truth=AVERAGED,
+    domain={"k": (1.0, 1e4)},
+    increasing=("k",),
+    published=(
+        Check(
+            "the published form with the derived coefficient, at a reference other than one",
+            lambda law: np.log(mean(law, AVERAGED, k=K / 50)),
+            lambda law: -derived(law, AVERAGED, k=50.0)["a"] * K ** -AVERAGED["b"],
+        ),
+        Check(
+            "endless samples solve everything",
+            lambda law: mean(law, AVERAGED, k=HUGE),
+            lambda _: 1.0,
+        ),
+        Check(
+            "far out the share left falls as a power",
+            lambda law: (
+                np.diff(np.log(-np.expm1(np.log(mean(law, AVERAGED, k=[1e12, 1e13]))))) / np.log(10)
+            ),
+            lambda _: [-AVERAGED["b"]],
+            rtol=1e-3,
+        ),
+    ),
+    source="Brown et al. 2024, the form: its log, limits",
+)
 
 # -- retries ------------------------------------------------------------------
 
@@ -372,6 +399,7 @@ ACCEPTANCE_RATE = Case(
 ROWS = (
     COVERAGE,
     COVERAGE_SOLVABLE,
+    COVERAGE_POWER,
     RETRY_CEILING,
     SAMPLED_ERROR,
     VERIFIER,

@@ -294,7 +294,7 @@ COMMANDS = {
         COUNTS + "--trials n --item name", ("--item", "law capability_sigmoid")
     ),
     "averages at several k": Bad(
-        "fit averages.csv -o out.nc --response cov --law retry_ceiling --group model",
+        "fit averages.csv -o out.nc --response cov --law coverage_power --group model",
         ("averages at several k of the same samples", "law coverage", "--run"), 1,
         "nested-averages",
     ),

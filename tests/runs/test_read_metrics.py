@@ -221,7 +221,7 @@ def averages(**changes: object) -> pd.DataFrame:
 
 def nested(frame: pd.DataFrame, **options: object) -> list[str]:
     runs = read_runs(frame, inputs={"k": "k"}, response="cov", **options)  # type: ignore[arg-type]
-    law = registry["retry_ceiling"]
+    law = registry["coverage_power"]
     return [f.message for f in check_runs(runs, law) if f.code == "nested-averages"]
 
 
