@@ -65,6 +65,8 @@ class Case:
         law of schedules has the columns ``run``, ``schedule`` and ``step``.
     sigma : float
         Noise of the simulated runs, in units of the noise's scale.
+    alone : bool
+        Fitted in a program of its own, with the law's shear, which shared programs leave out.
     """
 
     law: str
@@ -78,6 +80,7 @@ class Case:
     unidentified: Mapping[str, str] = field(default_factory=dict)
     design: Callable[[], pd.DataFrame] | None = None
     sigma: float = 0.003
+    alone: bool = False
 
     def inputs(self) -> pd.DataFrame:
         """Inputs of the simulated runs."""

@@ -434,6 +434,7 @@ CAPABILITY = Case(
     ),
     source="Ruan et al. 2024, sigmoids of a capability that is linear in log compute: limits and "
     "identities",
+    alone=True,
 )
 
 CAPABILITY_SIGMOID = Case(

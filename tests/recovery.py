@@ -98,7 +98,7 @@ def recover(name: str, names: tuple[str, ...] = ALL) -> Recovered:
     case = BY_NAME[name]
     law, spec, data = own_program(case)
     settings = CAREFUL if law.scatter else SETTINGS
-    if kind_of(law).alone:
+    if case.alone or kind_of(law).alone:
         drawn = sample(spec.structure(law), data, jax.random.key(1), settings)
         return compared(case, spec, drawn, drawn.free)
     program = together(kind_of(law), names)

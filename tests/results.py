@@ -64,7 +64,7 @@ def calibration(
     def report(text: str) -> None:
         print(f"  {case.law}: {text}", flush=True)
 
-    if kind_of(law).alone:
+    if case.alone or kind_of(law).alone:
         return rank_truths(
             spec.structure(law), data, replicates=replicates, seed=SEED, report=report
         )

@@ -26,6 +26,7 @@ SHARE_MEDIAN = 50.0  # the same for scores without counts
 GAP_MEDIAN, GAP_SD = 1.0, 0.7  # logits between grades; sd of the logarithm
 LOGIT_UNIT = 10.0  # a hundredth on the log is as common as a tenth on the logit
 _EDGE = 1e-12  # no mean is so sure that its logit is infinite
+NEAREST = 1e-9  # scores closer than this to 0 or 1 are kept as this far from it
 MOST_COUNTED = 1e15  # failures beyond which their own chance no longer matters
 _FURTHEST = 3.0  # logits that one run may pull in the normal approximation
 
@@ -131,8 +132,7 @@ class BoundedNoise:
         if self.name == "negative-binomial":
             return _choices(value - 1.0, trials - 1.0) + _binomial(trials, value, centre)
         if self.name == "beta":
-            a, b = _beta_shape(expit(centre), values["concentration"])
-            return xlogy(a - 1.0, value) + xlog1py(b - 1.0, -value) - betaln(a, b)
+            return _beta(value, expit(centre), values["concentration"])
         return self._grade_log_prob(value, centre, values)
 
     def information(
@@ -187,7 +187,7 @@ class BoundedNoise:
         elif "concentration" in values:
             p = jax.random.beta(key_rate, *_beta_shape(p, values["concentration"]))
         if self.name == "beta":
-            return jnp.clip(p, 1e-9, 1.0 - 1e-9)
+            return jnp.clip(p, NEAREST, 1.0 - NEAREST)
         if self.name == "negative-binomial":
             rate = jax.random.gamma(key_rate, trials) * (1.0 - p) / p
             return trials + jax.random.poisson(key_count, rate)
@@ -247,6 +247,15 @@ class BoundedNoise:
 
 def _beta_shape(mean: Any, concentration: Any) -> tuple[Any, Any]:
     return mean * concentration, (1.0 - mean) * concentration
+
+
+def _beta(value: Any, mean: Array, concentration: Any) -> Array:
+    a, b = _beta_shape(mean, concentration)
+    density = xlogy(a - 1.0, value) + xlog1py(b - 1.0, -value) - betaln(a, b)
+    # a score at the clip stands for all beyond it: the chance of that tail, to order NEAREST
+    low = jnp.where(value <= NEAREST, jnp.log(NEAREST / a), 0.0)
+    high = jnp.where(value >= 1.0 - NEAREST, jnp.log(NEAREST / b), 0.0)
+    return density + low + high
 
 
 def _choices(n: Any, k: Any) -> Array:

@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 from bayes_scaling.errors import UsageError
-from bayes_scaling.program.bounded import BoundedNoise
+from bayes_scaling.program.bounded import NEAREST, BoundedNoise
 from bayes_scaling.program.noise import noise_named
 
 CENTRE = np.array([-6.0, -1.5, -0.2, 0.0, 0.9, 2.5, 5.0])
@@ -70,6 +70,20 @@ def test_log_prob_is_that_of_scipy(name: str) -> None:
             value = np.full(len(CENTRE), 0.05 + 0.85 * share)
         wanted = by_scipy(name, value, special.expit(centre), TRIALS)
         np.testing.assert_allclose(log_prob(name, value, centre), wanted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_score_at_the_clip_has_the_chance_of_all_beyond_it(end: int) -> None:
+    """Means from where no score reaches the clip to where nearly every one does."""
+    centre = np.array([-14.0, -9.0, -5.0, -3.0, 0.0]) * (1 if end == 0 else -1)
+    a, b = (
+        part * SCALARS["concentration"] for part in (special.expit(centre), special.expit(-centre))
+    )
+    beyond = stats.beta.cdf(NEAREST, *((a, b) if end == 0 else (b, a)))
+    value = np.full(len(centre), NEAREST if end == 0 else 1.0 - NEAREST)
+    np.testing.assert_allclose(
+        log_prob("beta", value, centre), np.log(beyond), rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("best", [2, 4, 7])
