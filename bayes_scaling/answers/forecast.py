@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -19,7 +18,7 @@ from bayes_scaling.posterior.fit import Fit
 from .chained import draw_chain, link_of
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
-from .predict import draw_centre, draw_new_runs
+from .predict import draw_centre, draw_new_runs, expected
 
 ForecastKind = Literal["mean", "new-run"]
 ForecastOf = Literal["response", "loss"]
@@ -156,7 +155,8 @@ def forecast(
 ) -> Forecast:
     """Forecast the response at any inputs, for any group.
 
-    Counts are forecast on the scale of probability: their share of the trials.
+    Counts are forecast on the scale of probability: their share of the trials. Grades are
+    forecast as shares of the best grade.
 
     Parameters
     ----------
@@ -228,4 +228,4 @@ def draw_responses(
     centre, parameters = draw_centre(fit, table, rng)
     if kind == "new-run":
         return draw_new_runs(fit, table, centre, parameters, rng)
-    return np.asarray(fit.structure.noise.from_scale(jnp.asarray(centre)))
+    return expected(fit, centre)

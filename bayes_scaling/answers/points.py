@@ -123,6 +123,12 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         if name not in table:
             found.append(f"points lack {name} ({declared.meaning}); law {fit.law.name} needs it")
             continue
+        if declared.default is not None and table[name].isna().any():
+            found.append(
+                f"{name} ({declared.meaning}) is not known at every point: the fitted runs of its "
+                f"groups have several; give {name}"
+            )
+            continue
         bad = table[name][~declared.valid(_finite(table[name]))]
         if len(bad):
             hint = "; write such as 7B" if declared.on_log else ""
@@ -136,6 +142,12 @@ def _input_problems(fit: Fit, table: pd.DataFrame) -> list[str]:
         bad = given[_finite(given).isna()]
         if len(bad):
             found.append(f"observed must be a number, or missing, at every point, got {_few(bad)}")
+        outside = given[_finite(given).lt(0) | _finite(given).gt(1)]
+        if fit.structure.noise.bounded and len(outside):
+            found.append(
+                f"observed must be a share from 0 to 1, as forecasts of noise {fit.spec.noise} "
+                f"are (counts over trials, grades over the best grade), got {_few(outside)}"
+            )
     if "trials" in table:
         given = table["trials"].dropna()
         count = _finite(given)

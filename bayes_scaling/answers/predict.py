@@ -140,6 +140,16 @@ def draw_new_runs(
     return np.asarray(noise.from_scale(jnp.asarray(centre + total)))
 
 
+def expected(
+    fit: Fit, centre: Float[np.ndarray, "sample point"]
+) -> Float[np.ndarray, "sample point"]:
+    """The law's mean in the unit of the response; of grades, what one more is expected to be."""
+    noise = fit.structure.noise
+    if isinstance(noise, BoundedNoise) and noise.grades:
+        return np.asarray(noise.expected_grade(jnp.asarray(centre), noise_draws(fit)))
+    return np.asarray(noise.from_scale(jnp.asarray(centre)))
+
+
 def trials_of(table: pd.DataFrame) -> Float[np.ndarray, " point"] | None:
     """Number of items that the evaluation of each point is planned with, where it is given."""
     return table["trials"].to_numpy(dtype=float) if "trials" in table else None

@@ -19,7 +19,7 @@ from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
 from .predict import centred_inputs, parameter_draws
 
-MOST_SAMPLES = 1e9  # beyond it another sample is taken to pay for ever
+MOST_SAMPLES = 1e9  # where the search for a budget ends
 HALVINGS = 60
 FAR_SAMPLES = 10.0  # times the fitted samples, from where a warning says so
 
@@ -47,7 +47,7 @@ class Coverage:
         Of a sample, in units of the worth of a solved problem.
     worth : DataArray, optional
         Dimensions ``sample`` and ``point``: number of samples after which another one costs
-        more than it is expected to bring.
+        more than it is expected to bring, up to a billion.
     limit : DataArray
         Share of problems that endless samples solve.
     warnings : tuple of Finding
@@ -142,6 +142,7 @@ def coverage(
         draws = np.stack([_same(fit, table, population, one, luck) for one in ks], axis=-1)
     else:
         draws = np.stack([population.solved(float(one)) for one in ks], axis=-1)
+    worth = None if price is None else population.worth(price)
     found = warnings_of(fit, extrapolation_of(fit, table))
     return Coverage(
         law=fit.law.name,
@@ -152,9 +153,9 @@ def coverage(
         draws=xr.DataArray(draws, dims=("sample", "point", "k"), coords={"k": list(ks)}),
         same_problems=same_problems,
         price=price,
-        worth=None if price is None else by_point(population.worth(price)),
+        worth=None if worth is None else by_point(worth),
         limit=by_point(1.0 - population.zero),
-        warnings=(*found, *_far_samples(fit, ks)),
+        warnings=(*found, *_far_samples(fit, ks), *_endless(worth)),
     )
 
 
@@ -237,7 +238,7 @@ def _log_choose(n: np.ndarray, k: int) -> np.ndarray:
 
 def _last(pays: Callable[[Paths], np.ndarray], shape: tuple[int, ...]) -> Paths:
     """Samples after which another one does not pay, found by halving on the log."""
-    low, high = np.zeros(shape), np.full(shape, np.log(MOST_SAMPLES))
+    low, high = np.zeros(shape), np.full(shape, np.log1p(MOST_SAMPLES))
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         more = pays(np.expm1(middle))
@@ -275,5 +276,19 @@ def _far_samples(fit: Fit, ks: tuple[int, ...]) -> tuple[Finding, ...]:
             f"k = {max(ks):,} is {max(ks) / drawn:.0f} times the samples that were drawn of any "
             f"problem ({drawn:,.0f}): pass rates below one in that many are known by the shape of "
             f"the population alone, and the share of problems that cannot be solved not at all",
+        ),
+    )
+
+
+def _endless(worth: Paths | None) -> tuple[Finding, ...]:
+    share = 0.0 if worth is None else float((worth > MOST_SAMPLES - 1).mean())
+    if not share:
+        return ()
+    return (
+        Finding(
+            "budget-bound",
+            "warning",
+            f"in {100 * share:.1f} % of the draws a sample still pays after {MOST_SAMPLES:,.0f}; "
+            f"the budget ends there: its upper quantiles and its mean are bounds",
         ),
     )

@@ -47,6 +47,7 @@ COLUMNS = 4  # of panels
 CURVES_A_PANEL = 6  # more sizes than this cannot be told apart by colour
 BEYOND = 3.0  # factor beyond the fitted range that curves are drawn, on a log axis
 BEYOND_SHARE = 0.3  # the same on a linear axis, in widths of the fitted range
+INDICATOR = "indicator"  # unit of inputs that are a choice between cases
 LEGEND_INPUTS = 3  # more of them than this make a legend wider than its panel
 type Drawable = (
     Fit | Forecast | Tuning | Tracking | ScheduleComparison | Threshold | Coverage | Retries
@@ -124,7 +125,9 @@ def _fit_figure(fit: Fit) -> Figure:
         return curves_figure(fit, frame)
     groups = list(panels_of(fit, frame))
     inputs, linked = drawn_inputs(fit.law, frame, fit.groups), fit.law.link is not None
-    panels = len(inputs) + linked
+    # an indicator tells curves apart, and has nothing between its values
+    along = [k for k in inputs if fit.law.inputs[k].unit != INDICATOR] or inputs
+    panels = len(along) + linked
     columns = min(panels, COLUMNS)
     rows = -(-panels // columns)  # of one group
     figure, axes = subplots(
@@ -132,10 +135,10 @@ def _fit_figure(fit: Fit) -> Figure:
     )
     for i, (title, labels, runs) in enumerate(groups):
         own = axes[i * rows : (i + 1) * rows].ravel()
-        for ax, along in zip(own, inputs, strict=False):
-            _curves(ax, fit, runs.dropna(subset="response"), labels, inputs, along)
+        for ax, one in zip(own, along, strict=False):
+            _curves(ax, fit, runs.dropna(subset="response"), labels, inputs, one)
         if linked:
-            link_panel(own[len(inputs)], fit, runs, labels)
+            link_panel(own[len(along)], fit, runs, labels)
         for ax in own[:panels]:
             ax.set_title(title, fontsize="medium")
         for ax in own[panels:]:

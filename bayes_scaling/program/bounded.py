@@ -225,6 +225,10 @@ class BoundedNoise:
             share = rng.binomial(count.astype(np.int64), p) / count
         return np.where(np.isnan(planned), p, share)
 
+    def expected_grade(self, centre: Array, values: Values) -> Array:
+        """Expected grade at a logit, as a share of the best one."""
+        return expit(centre[..., None] - self.cuts(values)).mean(-1)
+
     def cuts(self, values: Values) -> Array:
         """Logits between grades, centred, in the last axis."""
         gaps = [jnp.asarray(values[name]) for name in self.parameters]

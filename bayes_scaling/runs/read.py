@@ -53,7 +53,7 @@ def read_runs(
     rate_warmup: int | None = None,
     diverged_above: float | None = None,
     where: str | None = None,
-    unit: str = "nat/token",
+    unit: str | None = None,
     counts_embeddings: bool | None = None,
     flops: str | None = None,
 ) -> Runs:
@@ -99,8 +99,9 @@ def read_runs(
         say that it was at least the bound. Fix it before fitting.
     where : str, optional
         Condition on the columns that selects rows, as `DataFrame.query` takes it.
-    unit : str
-        Unit of the response.
+    unit : str, optional
+        Unit of the response; by default "fraction" of counts and of metrics beside a loss, and
+        "nat/token" otherwise.
     counts_embeddings : bool, optional
         Whether N counts embedding parameters.
     flops : str, optional
@@ -138,7 +139,7 @@ def read_runs(
         inputs=tuple(mapping),
         response=response,
         groups=groups,
-        unit=unit,
+        unit=unit or ("fraction" if trials or through else "nat/token"),
         counts_embeddings=counts_embeddings,
         flops=flops,
         columns={role.name: role.column for role in roles if role.kind != "group"},

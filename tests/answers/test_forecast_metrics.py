@@ -40,6 +40,21 @@ def draws(answer: Forecast) -> np.ndarray:
 # -- counts
 
 
+def test_the_truth_is_a_share(counts: Fit) -> None:
+    held_it = forecast(counts, POINT | {"observed": 0.5, "trials": 200}).check()
+    assert held_it is not None
+    with pytest.raises(UsageError, match=r"observed must be a share from 0 to 1.*got 57"):
+        forecast(counts, POINT | {"observed": 57})
+
+
+def test_the_mean_of_grades_is_what_one_more_is_expected_to_be() -> None:
+    fit = counts_fit(draws=1000, noise="ordered-4")
+    mean = draws(forecast(fit, POINT, kind="mean"))[:, 0]
+    new = draws(forecast(fit, POINT))[:, 0]
+    assert set(np.unique(new)) <= {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert new.mean() == pytest.approx(mean.mean(), abs=4 * new.std() / np.sqrt(4000))
+
+
 def test_the_mean_is_a_chance_with_the_chance_level_of_the_task(counts: Fit) -> None:
     found = draws(forecast(counts, [POINT, {"C": 3e21, "task": "qa"}], kind="mean"))
     for j, (task, chance) in enumerate(TASKS.items()):
@@ -78,8 +93,10 @@ def test_the_chance_level_comes_from_the_fitted_runs_or_the_point(counts: Fit) -
     known = forecast(counts, POINT).points["chance"].tolist()
     assert known == [0.25]
     assert forecast(counts, POINT | {"chance": 0.5}).points["chance"].tolist() == [0.5]
-    with pytest.raises(UsageError, match="chance must be a number from 0 to 1"):
+    with pytest.raises(UsageError, match=r"chance .* is not known at every point.*give chance"):
         forecast(counts, {"C": 3e21})  # a new task, whose chance level nobody knows
+    with pytest.raises(UsageError, match="chance must be a number from 0 to 1"):
+        forecast(counts, POINT | {"chance": 25})
     assert forecast(counts, {"C": 3e21, "chance": 0.25}).points["task"].tolist() == [None]
 
 

@@ -91,6 +91,11 @@ def test_a_budget_ends_where_a_sample_costs_more_than_it_brings(problems: Fit) -
     assert coverage(problems, SIZES, price=0.9).budget()["q0.975"].tolist() == [0, 0]
     free = coverage(problems, SIZES, price=1e-30).budget()["q0.5"]
     assert free.tolist() == pytest.approx([1e9, 1e9])
+    assert not [w for w in answer.warnings if w.code == "budget-bound"]
+    endless = [
+        w for w in coverage(problems, SIZES, price=1e-30).warnings if w.code == "budget-bound"
+    ]
+    assert "in 100.0 % of the draws a sample still pays after 1,000,000,000" in endless[0].message
     with pytest.raises(UsageError, match="needs the price of a sample"):
         coverage(problems, SIZES).budget()
 

@@ -348,6 +348,12 @@ def test_an_input_with_a_default_that_moves_has_its_panel() -> None:
     assert len(labels) == 4
 
 
+def test_outcomes_are_curves_of_their_own_and_no_axis() -> None:
+    (ax,) = shown(plot(verifier_fit(draws=50)))
+    assert ax.get_xlabel().startswith("N")
+    assert sorted(t.get_text() for t in ax.get_legend().get_texts()) == ["outcome 0", "outcome 1"]
+
+
 def test_the_band_of_counts_holds_their_counting_error(counts: Fit) -> None:
     """A band of endless items would be narrower than that of the 200 of the runs."""
     ax = shown(plot(counts))[0]

@@ -25,7 +25,7 @@ def table(**changes: object) -> pd.DataFrame:
 
 
 def read(frame: pd.DataFrame, **options: object) -> Runs:
-    given = {"inputs": {"C": "C"}, "response": "right", "trials": "n", "unit": "fraction"}
+    given = {"inputs": {"C": "C"}, "response": "right", "trials": "n"}
     return read_runs(frame, **(given | options))  # type: ignore[arg-type]
 
 
@@ -50,6 +50,7 @@ def test_counts_are_read_beside_their_trials() -> None:
     np.testing.assert_array_equal(runs.frame["trials"], 100.0)
     np.testing.assert_array_equal(runs.frame["response"], [20, 31, 45, 60, 78, 90])
     assert runs.columns["trials"] == "n"
+    assert runs.unit == "fraction"
 
 
 def test_points_hold_shares_and_the_trials_of_their_evaluation() -> None:
