@@ -52,7 +52,9 @@ def summarise(
     stacked = np.stack(draws, axis=-1)
     flat = stacked.reshape(-1, stacked.shape[-1])
     table = pd.DataFrame(rows)
-    table["mean"], table["sd"] = flat.mean(0), flat.std(0, ddof=1)
+    # a scale that a flat curve never reaches may have draws too large to be squared
+    with np.errstate(over="ignore", invalid="ignore"):
+        table["mean"], table["sd"] = flat.mean(0), flat.std(0, ddof=1)
     for q, row in zip(QUANTILES, np.quantile(flat, QUANTILES, axis=0), strict=True):
         table[f"q{q:g}"] = row
     axes = {"chain_axis": 0, "draw_axis": 1}
