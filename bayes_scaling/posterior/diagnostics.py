@@ -52,16 +52,16 @@ def summarise(
     stacked = np.stack(draws, axis=-1)
     flat = stacked.reshape(-1, stacked.shape[-1])
     table = pd.DataFrame(rows)
-    # a scale that a flat curve never reaches may have draws too large to be squared
-    with np.errstate(over="ignore", invalid="ignore"):
-        table["mean"], table["sd"] = flat.mean(0), flat.std(0, ddof=1)
-    for q, row in zip(QUANTILES, np.quantile(flat, QUANTILES, axis=0), strict=True):
-        table[f"q{q:g}"] = row
     axes = {"chain_axis": 0, "draw_axis": 1}
-    with np.errstate(invalid="ignore", divide="ignore"):  # chains that never moved give nan
+    # chains that never moved give nan; a scale that a flat curve never reaches may be too large
+    # to be squared
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        table["mean"], table["sd"] = flat.mean(0), flat.std(0, ddof=1)
+        for q, row in zip(QUANTILES, np.quantile(flat, QUANTILES, axis=0), strict=True):
+            table[f"q{q:g}"] = row
         table["rhat"] = array_stats.rhat(stacked, **axes)
-    table["ess_bulk"] = array_stats.ess(stacked, method="bulk", **axes)
-    table["ess_tail"] = array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes)
+        table["ess_bulk"] = array_stats.ess(stacked, method="bulk", **axes)
+        table["ess_tail"] = array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes)
     table["contraction"] = learned
     return table
 

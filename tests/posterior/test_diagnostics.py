@@ -124,6 +124,13 @@ def test_too_few_draws(draws: int, severity: str) -> None:
     assert finding(fit, "ess-bulk").message.startswith(expected)
 
 
+def test_draws_too_large_to_be_squared_have_quantiles(single: Fit) -> None:
+    row = changed(single, {"A": np.exp(650 + 5 * noise())}).summary().set_index("name").loc["A"]
+    assert np.log(row["q0.5"]) == pytest.approx(650, abs=0.5)
+    assert row["rhat"] < 1.01
+    assert not math.isfinite(row["sd"])
+
+
 def test_slow_tails_alone(single: Fit) -> None:
     """Stretches of large draws of either sign: the middle mixes well and the tails do not."""
     large = np.arange(SHAPE[1]) % 250 < 25
