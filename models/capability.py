@@ -19,6 +19,7 @@ def middle(p):
 @law(
     response=Share(),
     citation="ruan2024",
+    tried_on=("obs_scaling",),
     family="B",
     # the logit at the reference and its slope are known better than their factors
     shear=lambda p: {

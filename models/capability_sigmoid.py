@@ -14,6 +14,7 @@ from bayes_scaling.law.scores import between
 @law(
     response=Counts("accuracy"),
     citation="ruan2024",
+    tried_on=("obs_scaling",),
     family="B",
     derived=(
         CEILING,

@@ -36,7 +36,7 @@ def runs() -> bs.Runs:
 
 def test_a_chain_recovers_both_laws_with_runs_that_lack_either_response() -> None:
     # where counts are nearly binomial the posterior is narrower than elsewhere: smaller steps
-    fit = bs.ScalingModel(LAW).fit(runs(), seed=1, target_accept=0.95)
+    fit = bs.ScalingModel(LAW).fit(runs(), seed=1, draws=500, target_accept=0.95)
     table = fit.summary().set_index("name")
     assert fit.diagnostics["divergences"] == 0
     assert fit.diagnostics["max_rhat"] < 1.01
