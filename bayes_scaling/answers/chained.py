@@ -20,6 +20,7 @@ from bayes_scaling.program.chain import reached
 from .predict import (
     centred_inputs,
     draw_spread,
+    expected_response,
     flat_draws,
     noise_draws,
     parameter_draws,
@@ -76,7 +77,7 @@ def _observed(
     centre = np.asarray(noise.to_scale(metric))
     centre = np.broadcast_to(centre, (len(centre), len(table)))
     if not new_run:
-        return np.asarray(noise.from_scale(jnp.asarray(centre)))
+        return expected_response(fit, centre)
     if isinstance(noise, BoundedNoise):
         return noise.draw(rng, centre, trials_of(table), noise_draws(fit))
     total = noise.draw(rng, draw_spread(fit, table, centre, full), noise_draws(fit))

@@ -18,7 +18,7 @@ from bayes_scaling.posterior.fit import Fit
 from .chained import draw_chain, link_of
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
-from .predict import draw_centre, draw_new_runs, expected
+from .predict import draw_centre, draw_new_runs, expected_response
 
 ForecastKind = Literal["mean", "new-run"]
 ForecastOf = Literal["response", "loss"]
@@ -228,4 +228,4 @@ def draw_responses(
     centre, parameters = draw_centre(fit, table, rng)
     if kind == "new-run":
         return draw_new_runs(fit, table, centre, parameters, rng)
-    return expected(fit, centre)
+    return expected_response(fit, centre)

@@ -140,7 +140,7 @@ def draw_new_runs(
     return np.asarray(noise.from_scale(jnp.asarray(centre + total)))
 
 
-def expected(
+def expected_response(
     fit: Fit, centre: Float[np.ndarray, "sample point"]
 ) -> Float[np.ndarray, "sample point"]:
     """The law's mean in the unit of the response; of grades, what one more is expected to be."""
