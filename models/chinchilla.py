@@ -13,7 +13,7 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import FLOOR, A, B, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, A, B, Level, Reducible, ShareN, best_size, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power
 
 
@@ -24,6 +24,7 @@ from bayes_scaling.law.terms import above_floor, coupled, power
     family="A",
     tried_on=("chinchilla", "gadre_overtraining", "fantastic_optimizers", "ladder"),
     shear=slopes,
+    best_size=best_size,
     derived=(
         FLOOR,
         A,

@@ -13,7 +13,7 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, best_size, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power
 
 
@@ -27,6 +27,7 @@ def critical(x0, size, share, exponent, bracket):
     citation="kaplan2020",
     family="A",
     shear=slopes,
+    best_size=lambda p, *cost: best_size({**p, "coupling": p["beta"]}, *cost),
     derived=(
         FLOOR,
         Derived(

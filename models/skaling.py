@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_scaling.law import Derived, Input, LogNormal, Loss, Parameter, law
-from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, slopes
+from bayes_scaling.law.common import FLOOR, Level, Reducible, ShareN, best_size, slopes
 from bayes_scaling.law.terms import above_floor, coupled, power
 
 
@@ -22,6 +22,7 @@ def coefficient(x0, p, share, exponent):
     family="A",
     tried_on=("scalebench/farseer",),
     shear=slopes,
+    best_size=best_size,
     derived=(
         FLOOR,
         Derived(

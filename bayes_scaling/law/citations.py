@@ -287,5 +287,11 @@ CITATIONS: dict[str, Citation] = TO_2023 | {
         "Unveiling Downstream Performance Scaling of LLMs: A Clustering-Based Perspective",
         "2502.17262",
     ),
+    "czech2026": Citation(
+        "Czech et al.",
+        2026,
+        "Problems with Chinchilla Approach 2: Systematic Biases in IsoFLOP Parabola Fits",
+        "2603.22339",
+    ),
     "videau": Citation("Videau et al.", None, "the Skaling form of the loss in N and D", ""),
 }

@@ -116,6 +116,19 @@ def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def best_size(p: Mapping[str, Any], log_cost: Any, size: Any, data: Any) -> Any:
+    """Log of the best N over its reference, for a coupled sum of powers of N and D.
+
+    Where ``size * ln n + data * ln d = log_cost``, at the size where the two terms fall equally
+    fast in log cost (Hoffmann et al. 2022, equation 4, for ``size = data = 1``). The floor and
+    the level play no part, and a coupling only divides both exponents.
+    """
+    coupling = p.get("coupling", 1.0)
+    alpha, beta = p["alpha"] / coupling, p["beta"] / coupling
+    steeper = jnp.log(p["share_N"] * alpha * data) - jnp.log((1 - p["share_N"]) * beta * size)
+    return (steeper + beta * log_cost / data) / (alpha + beta * size / data)
+
+
 def late_start(x: Mapping[str, Any], p: Mapping[str, Any]) -> Any:
     """Sd of a curve whose area is uncertain: large while the loss falls steeply."""
     return p["delay"] * p["reducible"] * p["alpha"] * power(x["schedule"].area, p["alpha"] + 1.0)

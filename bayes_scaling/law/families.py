@@ -9,5 +9,6 @@ FAMILIES: dict[str, str] = {
     "H": "hyper-parameter optima",
     "T": "trajectories",
     "K": "coverage and sampling",
+    "C": "cost of runs, and profiles at equal cost",
     "test": "made up for tests",
 }

@@ -118,6 +118,10 @@ class Law:
         Whether the mean may turn in scale, so that extrapolating it is an assumption.
     link : Link, optional
         Of a chain, made by `chain`: the law of the loss, and that of the metric given it.
+    best_size : callable, optional
+        ``best_size(parameters, log_cost, size, data)`` is the log of the best N, over its
+        reference, where ``N**size * D**data`` is held fixed at ``exp(log_cost)``, both over
+        their references: the closed form of the compute-optimal split.
     """
 
     name: str
@@ -144,6 +148,7 @@ class Law:
     mixture: Mixture | None = None
     turns: bool = False
     link: Link | None = None
+    best_size: Callable[..., Array] | None = None
 
     @property
     def reference_names(self) -> tuple[str, ...]:

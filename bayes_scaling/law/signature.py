@@ -36,6 +36,7 @@ def law(
     shape: Callable[[Values, Values], Mapping[str, Any]] | None = None,
     mixture: Mixture | None = None,
     turns: bool = False,
+    best_size: Callable[..., Array] | None = None,
     variants: Mapping[str, Variant] | None = None,
     tried_on: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Array]], Law]:
@@ -78,6 +79,7 @@ def law(
             shape=shape,
             mixture=mixture,
             turns=turns,
+            best_size=best_size,
             variants=MappingProxyType(dict(variants or {})),
             source=inspect.getsourcefile(function) or "",
             explanation="\n".join(doc.splitlines()[1:]).strip(),

@@ -1,0 +1,360 @@
+"""How to spend a budget: the best size, its tokens, and the loss that they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from bayes_scaling.errors import Finding, UsageError
+from bayes_scaling.posterior.diagnostics import QUANTILES
+from bayes_scaling.posterior.fit import Fit
+
+from .arm import DATA, SIZE, UNIQUE, Arm, Better, arm_of, best_split, need_split, read_rows
+from .cost import AnyCost, six_nd
+from .extrapolation import extrapolation_of, warnings_of
+from .points import Points, need_usable
+
+STEP = 0.1  # of log compute, between which exponents are taken
+TRIED = 81  # sizes among which the recommended one is looked for
+CUT = 0.01  # share of draws without an interior optimum, from where a warning says so
+
+type Draws = Float[np.ndarray, "sample point"]
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """The compute-optimal split of budgets, draw by draw.
+
+    Attributes
+    ----------
+    law, response, unit : str
+    cost : tuple of str
+        How each point's cost is counted.
+    groups : tuple of str
+    points : DataFrame
+        One row a budget and question: ``budget``, other inputs, groups.
+    size, data : DataArray
+        Dimensions ``sample`` and ``point``: the best N, and the D that is left for it.
+    best : DataArray
+        The expected response there.
+    exponents : DataArray
+        Dimensions ``sample``, ``point`` and ``quantity`` (N, D, response): local exponents of
+        the frontier in compute.
+    interior : DataArray
+        False where the best size is cut at the end of the sizes that are looked at.
+    recommended : DataFrame
+        One row a point: ``N`` and ``D`` of the smallest expected loss, and ``excess``: how much
+        that is above the expected loss of knowing the best size.
+    extrapolation : DataFrame
+        Decades of the median N and D beyond the fitted runs.
+    warnings : tuple of Finding
+    arms : tuple of Arm
+        The law's mean at each point, for figures.
+    """
+
+    law: str
+    response: str
+    unit: str
+    cost: tuple[str, ...]
+    groups: tuple[str, ...]
+    points: pd.DataFrame
+    size: xr.DataArray
+    data: xr.DataArray
+    best: xr.DataArray
+    exponents: xr.DataArray
+    interior: xr.DataArray
+    recommended: pd.DataFrame
+    extrapolation: pd.DataFrame
+    warnings: tuple[Finding, ...]
+    arms: tuple[Arm, ...] = field(repr=False)
+
+    @property
+    def quantities(self) -> dict[str, Draws]:
+        """Draws of everything that `summary` shows, shape (sample, point)."""
+        size, data = (x.transpose("sample", "point").to_numpy() for x in (self.size, self.data))
+        found = {
+            SIZE: size,
+            DATA: data,
+            "D/N": data / size,
+            self.response: self.best.transpose("sample", "point").to_numpy(),
+        }
+        slopes = self.exponents.transpose("quantity", "sample", "point").to_numpy()
+        names = self.exponents["quantity"].to_numpy()
+        return found | {f"exponent of {k}": v for k, v in zip(names, slopes, strict=True)}
+
+    def summary(self) -> pd.DataFrame:
+        """One row a point and quantity: N, D, D/N, the response, and exponents in compute.
+
+        Returns
+        -------
+        DataFrame
+            ``budget``, other inputs, groups, ``quantity``, mean, sd and quantiles (``q0.025``,
+            ...), ``recommended`` (of N, D and D/N) and ``interior`` (share of draws).
+        """
+        found = self.quantities
+        inside = self.interior.mean("sample").to_numpy()
+        rows = []
+        for i, (_, point) in enumerate(self.points.iterrows()):
+            advised = self.recommended.iloc[i]
+            known = {SIZE: advised[SIZE], DATA: advised[DATA]}
+            known["D/N"] = known[DATA] / known[SIZE]
+            for name, draws in found.items():
+                own = draws[:, i]
+                quantiles = dict(
+                    zip((f"q{q:g}" for q in QUANTILES), np.quantile(own, QUANTILES), strict=True)
+                )
+                rows.append(
+                    {**point, "quantity": name, "mean": own.mean(), "sd": own.std(ddof=1),
+                     **quantiles, "recommended": known.get(name, np.nan), "interior": inside[i]}
+                )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def exponent(self, quantity: str = SIZE) -> xr.DataArray:
+        """Draws of the exponent over all budgets: least squares of logs on log budget.
+
+        Parameters
+        ----------
+        quantity : {"N", "D"}
+
+        Returns
+        -------
+        DataArray
+            Dimensions ``sample`` and ``question`` (points that differ in their budget alone).
+
+        Raises
+        ------
+        UsageError
+            If there is one budget only.
+        """
+        budgets = self.points["budget"].unique()
+        if len(budgets) < 2:
+            raise UsageError("an exponent over budgets needs two budgets or more")
+        logs = np.log({SIZE: self.size, DATA: self.data}[quantity].to_numpy())
+        logs = logs.reshape(len(logs), -1, len(budgets))
+        centred = np.log(budgets) - np.log(budgets).mean()
+        return xr.DataArray(logs @ centred / (centred @ centred), dims=("sample", "question"))
+
+
+def allocate(
+    fit: Fit,
+    budgets: float | Sequence[float],
+    *,
+    cost: AnyCost = six_nd,
+    at: Points | None = None,
+    by: str = "",
+    unique: float | None = None,
+    within: tuple[float, float] | None = None,
+    better: Better | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Allocation:
+    """Split budgets between model size and tokens, by minimising every draw of the law's mean.
+
+    In closed form where the law has one and the cost is a power of N and D; otherwise by a
+    bracketed search over log N.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law of N and D. Of a chain the loss is minimised, and the metric reported.
+    budgets : float or sequence of float
+        In the unit of the cost.
+    cost : Cost, Fit, or mapping from recipe to one of these
+        ``bs.six_nd`` by default; a fit of law training_cost for measured costs.
+    at : points, optional
+        Labels of groups and other inputs, one row a question; each is asked at every budget.
+    by : str, optional
+        Grouping column that a mapping of costs goes by; by default the only one.
+    unique : float, optional
+        Unique tokens that there are. A law of repeated data (with an input U) repeats them;
+        with any other no more tokens are trained on than these.
+    within : (float, float), optional
+        Sizes that can be trained; by default a thousand times beyond the fitted ones, and
+        further for budgets beyond the fitted runs.
+    better : {"lower", "higher"}, optional
+        Which responses are better; losses are better lower, others where scale takes them.
+    seed : int
+        Of the draws of groups never seen.
+    force : bool
+        Answer even if the fit's diagnostics are poor.
+
+    Raises
+    ------
+    UsageError
+        If the law does not know N and D, or budgets or points are wrong.
+    FitError
+        If the fit's diagnostics are poor and `force` is not set.
+
+    Notes
+    -----
+    Hoffmann et al. 2022, equation 4, draw by draw. The recommended size has the smallest
+    *expected* loss, which is not the median of the best sizes where one side of the valley is
+    steeper.
+    """
+    need_split(fit)
+    need_usable(fit, force)
+    spent = read_budgets(budgets)
+    rows = read_rows(fit, at)
+    arms = tuple(
+        arm_of(
+            fit, row, cost=cost, rng=np.random.default_rng(seed), by=only_group(fit, by),
+            within=within, unique=unique, better=better, force=force,
+        )
+        for _, row in rows.iterrows()
+    )  # fmt: skip
+    split = [_split(arm, spent) for arm in arms]
+    size, data, best, slopes, interior, advised = (
+        np.concatenate(part, axis=axis)
+        for part, axis in zip(zip(*split, strict=True), (1, 1, 1, 1, 1, 0), strict=True)
+    )
+    kept = [k for k in rows.columns if k not in (SIZE, DATA, UNIQUE)]
+    points = rows[kept].loc[rows.index.repeat(len(spent))].reset_index(drop=True)
+    points.insert(0, "budget", np.tile(spent, len(rows)))
+    middle = rows.loc[rows.index.repeat(len(spent))].reset_index(drop=True)
+    middle = middle.assign(N=np.median(size, axis=0), D=np.median(data, axis=0))
+    extrapolation = extrapolation_of(fit, middle)[[SIZE, DATA]]
+    names = [f"the best run of budget {b:.3g}" for b in points["budget"]]
+    repeated = tuple(arm for arm in arms for _ in spent)
+    return Allocation(
+        law=fit.law.name,
+        response=fit.record.response,
+        unit=fit.record.unit,
+        cost=tuple(arm.cost.text for arm in repeated),
+        groups=fit.groups,
+        points=points,
+        size=xr.DataArray(size, dims=("sample", "point")),
+        data=xr.DataArray(data, dims=("sample", "point")),
+        best=xr.DataArray(best, dims=("sample", "point")),
+        exponents=xr.DataArray(
+            slopes,
+            {"quantity": [SIZE, DATA, fit.record.response]},
+            ("sample", "point", "quantity"),
+        ),
+        interior=xr.DataArray(interior, dims=("sample", "point")),
+        recommended=pd.DataFrame(advised, columns=[SIZE, DATA, "excess"]),
+        extrapolation=extrapolation,
+        warnings=(
+            *warnings_of(fit, extrapolation, names),
+            *_not_interior(interior, names, within),
+            *_used_up(repeated, data, names),
+        ),
+        arms=repeated,
+    )
+
+
+def read_budgets(budgets: float | Sequence[float]) -> Float[np.ndarray, " budget"]:
+    """Budgets as an array.
+
+    Raises
+    ------
+    UsageError
+        If there are none, or one is not positive.
+    """
+    spent = np.atleast_1d(np.asarray(budgets, dtype=float))
+    if not spent.size or not (np.isfinite(spent) & (spent > 0)).all():
+        raise UsageError(f"budgets are positive numbers, such as 1e22; got {budgets}")
+    return spent
+
+
+def only_group(fit: Fit, by: str) -> str:
+    """The grouping column of recipes: the one that is named, or the only one.
+
+    Raises
+    ------
+    UsageError
+        If the fit has no such column.
+    """
+    if by and by not in fit.groups:
+        raise UsageError(
+            f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
+        )
+    return by or (fit.groups[0] if len(fit.groups) == 1 else "")
+
+
+def _split(arm: Arm, spent: Float[np.ndarray, " budget"]) -> tuple[np.ndarray, ...]:
+    """Best size, tokens, response, exponents, whether interior, and the recommended size."""
+    steps = np.array([0.0, -STEP, STEP])
+    around = jnp.asarray((spent[:, None] * np.exp(steps)).ravel()[None])
+    size, data, interior = best_split(arm, around)
+    best = arm.mean(size, data)
+    logs = np.log(np.abs(np.stack([size, data, best], axis=-1)))
+    logs = logs.reshape(len(logs), len(spent), 3, 3)
+    slopes = (logs[:, :, 2] - logs[:, :, 1]) / (2 * STEP)
+    own = [np.asarray(x).reshape(len(x), len(spent), 3)[:, :, 0] for x in (size, data, best)]
+    flags = np.asarray(interior).reshape(len(slopes), len(spent), 3)[:, :, 0]
+    n, d, reached = own
+    if not np.isfinite(d).all():
+        short = spent[~np.isfinite(d).all(axis=0)]
+        raise UsageError(
+            f"a budget of {short[0]:g} does not pay for any run: fixed costs and serving take more"
+        )
+    lows, highs = np.quantile(n, (0.005, 0.995), axis=0)
+    advised = [
+        _recommend(arm, budget, jnp.geomspace(low, high, TRIED)[None], float(lowest))
+        for budget, low, high, lowest in zip(
+            spent, lows, highs, np.asarray(arm.loss(n, d)).mean(axis=0), strict=True
+        )
+    ]
+    return n, d, reached, slopes, flags, np.array(advised)
+
+
+@jax.jit
+def _expected(arm: Arm, size: Any, budget: Any) -> Any:
+    return arm.loss(size, arm.tokens(size, budget)).mean(axis=0)
+
+
+def _recommend(arm: Arm, budget: float, sizes: Any, lowest: float) -> tuple[float, float, float]:
+    """Size of the smallest expected loss, its tokens, and what not knowing the best costs."""
+    expected = np.asarray(_expected(arm, sizes, budget))
+    chosen = int(np.nanargmin(expected))
+    size = float(sizes[0, chosen])
+    data = float(np.median(np.asarray(arm.tokens(jnp.asarray([[size]]), budget))))
+    return size, data, float(expected[chosen] - lowest)
+
+
+def _not_interior(
+    interior: np.ndarray, names: Sequence[str], within: tuple[float, float] | None
+) -> list[Finding]:
+    share = 1.0 - interior.mean(axis=0)
+    worst = int(share.argmax())
+    if share[worst] < CUT:
+        return []
+    why = (
+        "the sizes of within (--sizes) end before it"
+        if within
+        else "in those draws one of N and D does not lower the loss within the sizes looked at"
+    )
+    message = (
+        f"{names[worst]} has no interior optimum in {100 * share[worst]:.0f} % of the draws: {why}"
+    )
+    return [Finding("no-interior-optimum", "warning", message)]
+
+
+def _used_up(arms: Sequence[Arm], data: np.ndarray, names: Sequence[str]) -> list[Finding]:
+    found = []
+    for arm, own, name in zip(arms, data.T, names, strict=True):
+        share = float((own >= 0.999 * np.asarray(arm.unique)).mean())
+        if share >= 0.5:
+            what = (
+                "the rest of the budget goes into size, and more of it than is wise may be left "
+                "over: a law of repeated data, such as data_constrained, says what repeating is worth"
+                if arm.capped
+                else "tokens are repeated"
+            )
+            found.append(
+                Finding(
+                    "unique-used-up",
+                    "info",
+                    f"{name} uses up the {float(arm.unique):.3g} unique tokens in "
+                    f"{100 * share:.0f} % of the draws; {what}",
+                )
+            )
+    return found
