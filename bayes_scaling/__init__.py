@@ -12,12 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models as models
+    from .answers.allocate import Allocation as Allocation
+    from .answers.allocate import allocate as allocate
+    from .answers.cheapest import Cheapest as Cheapest
+    from .answers.cheapest import IsoLoss as IsoLoss
+    from .answers.cheapest import cheapest as cheapest
+    from .answers.cheapest import iso_loss as iso_loss
+    from .answers.compare import Comparison as Comparison
+    from .answers.compare import compare as compare
+    from .answers.cost import Cost as Cost
+    from .answers.cost import six_nd as six_nd
+    from .answers.crossing import Crossover as Crossover
+    from .answers.crossing import Multiplier as Multiplier
+    from .answers.crossing import crossover as crossover
+    from .answers.crossing import multiplier as multiplier
+    from .answers.decide import Decision as Decision
+    from .answers.decide import decide as decide
     from .answers.density import Densities as Densities
     from .answers.density import densities as densities
     from .answers.emergence import Emergence as Emergence
     from .answers.emergence import emergence as emergence
     from .answers.forecast import Forecast as Forecast
     from .answers.forecast import forecast as forecast
+    from .answers.path import ScalingPath as ScalingPath
+    from .answers.profiles import Agreement as Agreement
+    from .answers.profiles import Profiles as Profiles
+    from .answers.profiles import agreement as agreement
+    from .answers.profiles import profiles as profiles
     from .answers.retries import Retries as Retries
     from .answers.retries import retries as retries
     from .answers.sampling import Coverage as Coverage
@@ -47,32 +68,53 @@ if TYPE_CHECKING:
     from .validation.two_step import two_step as two_step
 
 _HOMES = {
+    "Agreement": "answers.profiles",
+    "Allocation": "answers.allocate",
+    "Cheapest": "answers.cheapest",
+    "Comparison": "answers.compare",
+    "Cost": "answers.cost",
     "Coverage": "answers.sampling",
+    "Crossover": "answers.crossing",
+    "Decision": "answers.decide",
     "Densities": "answers.density",
     "Emergence": "answers.emergence",
     "Fit": "posterior.fit",
     "Forecast": "answers.forecast",
+    "IsoLoss": "answers.cheapest",
     "LogNormal": "law",
     "LogitNormal": "law",
+    "Multiplier": "answers.crossing",
     "Normal": "law",
+    "Profiles": "answers.profiles",
     "Retries": "answers.retries",
     "Runs": "runs",
     "ScalingModel": "posterior.model",
+    "ScalingPath": "answers.path",
     "ScheduleComparison": "answers.schedules",
     "Threshold": "answers.threshold",
     "Tracking": "answers.track",
     "Tuning": "answers.tune",
+    "agreement": "answers.profiles",
+    "allocate": "answers.allocate",
     "calibrate": "validation.calibration",
     "chain": "law",
+    "cheapest": "answers.cheapest",
     "check_runs": "runs",
+    "compare": "answers.compare",
     "compare_schedules": "answers.schedules",
     "coverage": "answers.sampling",
+    "crossover": "answers.crossing",
+    "decide": "answers.decide",
     "densities": "answers.density",
     "emergence": "answers.emergence",
     "forecast": "answers.forecast",
+    "iso_loss": "answers.cheapest",
+    "multiplier": "answers.crossing",
     "plot": "display.plot",
+    "profiles": "answers.profiles",
     "read_runs": "runs",
     "retries": "answers.retries",
+    "six_nd": "answers.cost",
     "threshold": "answers.threshold",
     "track": "answers.track",
     "tune": "answers.tune",
@@ -81,37 +123,58 @@ _HOMES = {
 _MODULES = {"models": "models", "datasets": "runs.datasets", "schedules": "runs.schedule"}
 
 __all__ = [
+    "Agreement",
+    "Allocation",
+    "Cheapest",
+    "Comparison",
+    "Cost",
     "Coverage",
+    "Crossover",
+    "Decision",
     "Densities",
     "Emergence",
     "Fit",
     "Forecast",
+    "IsoLoss",
     "LogNormal",
     "LogitNormal",
+    "Multiplier",
     "Normal",
+    "Profiles",
     "Retries",
     "Runs",
     "ScalingModel",
+    "ScalingPath",
     "ScheduleComparison",
     "Threshold",
     "Tracking",
     "Tuning",
+    "agreement",
+    "allocate",
     "calibrate",
     "chain",
+    "cheapest",
     "check_runs",
+    "compare",
     "compare_schedules",
     "coverage",
+    "crossover",
     "datasets",
+    "decide",
     "densities",
     "emergence",
     "find_law",
     "forecast",
+    "iso_loss",
     "load",
     "models",
+    "multiplier",
     "plot",
+    "profiles",
     "read_runs",
     "retries",
     "schedules",
+    "six_nd",
     "threshold",
     "track",
     "tune",

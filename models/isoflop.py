@@ -5,17 +5,42 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_scaling.law import Derived, Input, LogNormal, Loss, Normal, Parameter, Variant, law
-from bayes_scaling.law.common import Level
-from bayes_scaling.law.terms import below_bound, linex, power, second_order
+from bayes_scaling.law import (
+    Derived,
+    Input,
+    LogNormal,
+    Normal,
+    Parameter,
+    Response,
+    Variant,
+    law,
+)
+from bayes_scaling.law.common import Level, Reducible, Unrest
+from bayes_scaling.law.terms import (
+    above_floor,
+    below_bound,
+    drifting,
+    linex,
+    power,
+    second_order,
+)
+
+
+def rise(x, p):
+    """Log loss over the lowest at the compute of the run."""
+    z = jnp.log(x["N"]) - jnp.log(p["best"]) - p["exponent"] * jnp.log(x["C"])
+    cost = drifting(x["C"], p["cost"], p["cost_C"])
+    return below_bound(second_order(cost) ** 2 * linex(z, p["skew"]))
 
 
 @law(
-    response=Loss("nat/token"),
+    # normal noise: a run far up a side is told from an outlier by the unrest, not by tails
+    response=Response("loss", "nat/token", "lognormal"),
     citation="hoffmann2022",
     references=("czech2026", "porian2024"),
     family="C",
-    tried_on=("chinchilla", "porian_isoflop"),
+    tried_on=("porian_isoflop",),
+    scatter=lambda x, p: p["unrest"] * rise(x, p),
     derived=(
         Derived(
             "best_N",
@@ -31,8 +56,9 @@ def isoflop(
     C: Annotated[Array, Input("compute of the run", "FLOP")],
     *,
     level: Level,
+    reducible: Reducible,
     fall: Annotated[
-        Array, Parameter(LogNormal(0.06, 0.7), "exponent of compute in the lowest loss")
+        Array, Parameter(LogNormal(0.15, 0.5), "exponent of compute in what scale removes")
     ],
     best: Annotated[
         Array,
@@ -41,20 +67,28 @@ def isoflop(
     exponent: Annotated[Array, Parameter(Normal(0.5, 0.3), "exponent of compute in the best N")],
     cost: Annotated[
         Array,
-        Parameter(LogNormal(0.005, 1.0), "relative loss of half or twice the best N", varies=True),
+        Parameter(
+            LogNormal(0.005, 1.0),
+            "relative loss of half or twice the best N",
+            varies=True,
+            group_sd=0.2,
+        ),
     ],
+    cost_C: Annotated[Array, Parameter(Normal(0.0, 0.2), "exponent of compute in that loss")],
     skew: Annotated[
         Array, Parameter(Normal(0.0, 0.3), "how much faster the loss rises above the best N")
     ],
+    unrest: Unrest,
 ) -> Array:
-    r"""$L = L_b e^{h [e^{s z} - 1 - s z]/s^2},\ z = \ln N - \ln N^*_b,\ N^*_b \propto C^{a}$
+    r"""$L = L_b \exp(h_b [e^{s z} - 1 - s z]/s^2),\ z = \ln N - \ln N^*_b,\ N^*_b \propto C^{a}$
 
     Approach 2 of Hoffmann et al. 2022 with its uncertainty: every budget b (the grouping column)
     has a valley of its own, with lowest loss, best size and width about trends in compute; the
     scatter of the best sizes about their power law is learned. Variant parabola is the published
     form. Its sides rise alike, which moves the optimum where sizes are not tried evenly (Czech
-    et al. 2026); the skew s lets one side be steeper.
+    et al. 2026); the skew s lets one side be steeper. Runs far up the sides follow no such form,
+    and count less (the unrest).
     """
-    z = jnp.log(N) - jnp.log(best) - exponent * jnp.log(C)
-    rise = second_order(cost) ** 2 * linex(z, skew)
-    return level * power(C, fall) * jnp.exp(below_bound(rise))
+    values = {"best": best, "exponent": exponent, "cost": cost, "cost_C": cost_C, "skew": skew}
+    lowest = above_floor(level, reducible, power(C, fall))
+    return lowest * jnp.exp(rise({"N": N, "C": C}, values))

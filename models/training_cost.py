@@ -37,9 +37,7 @@ from bayes_scaling.law.terms import growing
     ),
     variants={
         "power": Variant("a power of N and of D", fix={"overhead": 0.0}),
-        "six_nd": Variant(
-            "in proportion to N D", fix={"overhead": 0.0, "size": 1.0, "data": 1.0}
-        ),
+        "six_nd": Variant("in proportion to N D", fix={"overhead": 0.0, "size": 1.0, "data": 1.0}),
     },
 )
 def training_cost(
@@ -48,7 +46,9 @@ def training_cost(
     *,
     level: Annotated[
         Array,
-        Parameter(LogNormal(1.0, 0.7, scale="median"), "cost at the reference", "FLOP", varies=True),
+        Parameter(
+            LogNormal(1.0, 0.7, scale="median"), "cost at the reference", "FLOP", varies=True
+        ),
     ],
     overhead: Annotated[
         Array,

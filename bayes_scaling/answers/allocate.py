@@ -344,10 +344,10 @@ def _used_up(arms: Sequence[Arm], data: np.ndarray, names: Sequence[str]) -> lis
         share = float((own >= 0.999 * np.asarray(arm.unique)).mean())
         if share >= 0.5:
             what = (
-                "the rest of the budget goes into size, and more of it than is wise may be left "
-                "over: a law of repeated data, such as data_constrained, says what repeating is worth"
+                "the rest of the budget goes into size; a law of repeated data, such as "
+                "data_constrained, says what repeating them is worth"
                 if arm.capped
-                else "tokens are repeated"
+                else "they are repeated"
             )
             found.append(
                 Finding(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +22,7 @@ from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.fit import Fit
 
-from .cost import AnyCost, Cost, cost_of
+from .cost import AnyCost, Cost, Row, cost_of
 from .points import Points, as_table, read_points
 from .predict import parameter_draws
 
@@ -117,7 +116,7 @@ class Arm:
 
 def arm_of(
     fit: Fit,
-    row: Mapping[str, Any],
+    row: Row,
     *,
     cost: AnyCost,
     rng: np.random.Generator,

@@ -112,7 +112,7 @@ class Cost:
     def draws(self, count: int) -> Cost:
         """Numbers as columns of `count` draws, where they are draws; repeated if fewer."""
         given = {k: getattr(self, k) for k in NUMBERS}
-        columns = {
+        columns: dict[str, Any] = {
             k: jnp.asarray(v)[jnp.arange(count) % len(v)][:, None]
             for k, v in given.items()
             if not isinstance(v, int | float)
@@ -125,10 +125,11 @@ POSITIVE = ("coefficient", "size", "data")
 jax.tree_util.register_dataclass(Cost, data_fields=list(NUMBERS), meta_fields=["unit"])
 
 six_nd = Cost()
+Row = Mapping[str, Any] | pd.Series
 AnyCost = Cost | Fit | Mapping[str, Cost | Fit]
 
 
-def cost_of(given: AnyCost, row: Mapping[str, Any], label: str | None, force: bool) -> Cost:
+def cost_of(given: AnyCost, row: Row, label: str | None, force: bool) -> Cost:
     """Cost at a point: a declared one, that of its recipe, or draws of a fitted one.
 
     Parameters
@@ -164,7 +165,7 @@ def cost_of(given: AnyCost, row: Mapping[str, Any], label: str | None, force: bo
     return _fitted(given, row, force)
 
 
-def _fitted(fit: Fit, row: Mapping[str, Any], force: bool) -> Cost:
+def _fitted(fit: Fit, row: Row, force: bool) -> Cost:
     law = fit.law
     if not (set(FITTED) <= {*law.parameters, *law.fixed} and {"N", "D"} <= set(law.inputs)):
         raise UsageError(

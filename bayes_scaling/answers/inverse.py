@@ -55,9 +55,30 @@ def mean_along(
 
 
 def crossings(
-    mean: Callable[[Array], Array], level: Samples | float, low: float, high: float, on_log: bool
+    mean: Callable[[Array], Array],
+    level: Samples | float,
+    low: float,
+    high: float,
+    on_log: bool,
+    *,
+    prefer: tuple[float, float] | None = None,
+    grid: int = GRID,
+    halvings: int = HALVINGS,
 ) -> tuple[Samples, Float[np.ndarray, "sample ends"]]:
     """First place between two ends where each draw's mean passes a level.
+
+    Parameters
+    ----------
+    mean : callable
+        From places, shape (1, place) or (sample, 1), to means of every draw.
+    level : float or (sample,) array
+    low, high : float
+    on_log : bool
+        Whether places are scales.
+    prefer : (float, float), optional
+        A range within; a crossing in it counts before one above it, and that before one below.
+    grid, halvings : int
+        Places that are looked at first, and steps that close in on a crossing.
 
     Returns
     -------
@@ -67,17 +88,33 @@ def crossings(
         Means at the two ends, less the level.
     """
     turn = (jnp.log, jnp.exp) if on_log else (jnp.asarray, jnp.asarray)
-    grid = turn[1](jnp.linspace(turn[0](low), turn[0](high), GRID))
-    target = jnp.broadcast_to(jnp.asarray(level, dtype=float), mean(grid[None, :1]).shape[:1])
-    over = mean(grid[None, :]) - target[:, None]
+    places = turn[1](jnp.linspace(turn[0](low), turn[0](high), grid))
+    if prefer is not None:
+        places = jnp.sort(jnp.concatenate([places, jnp.asarray(prefer, dtype=float)]))
+    target = jnp.broadcast_to(jnp.asarray(level, dtype=float), mean(places[None, :1]).shape[:1])
+    over = mean(places[None, :]) - target[:, None]
     changed = jnp.sign(over[:, 1:]) != jnp.sign(over[:, :-1])
-    first = jnp.argmax(changed, axis=1)
-    a, b = turn[0](grid[first]), turn[0](grid[first + 1])
+    order = jnp.zeros(len(places) - 1)
+    if prefer is not None:
+        order = jnp.where(places[:-1] < prefer[0], 2, jnp.where(places[:-1] < prefer[1], 0, 1))
+    first = jnp.argmin(jnp.where(changed, order, 3), axis=1)
+    a, b = turn[0](places[first]), turn[0](places[first + 1])
     side = jnp.take_along_axis(over, first[:, None], 1)[:, 0]
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = 0.5 * (a + b)
         here = mean(turn[1](middle)[:, None])[:, 0] - target
         same = jnp.sign(here) == jnp.sign(side)
         a, b = jnp.where(same, middle, a), jnp.where(same, b, middle)
     place = jnp.where(changed.any(axis=1), turn[1](0.5 * (a + b)), jnp.nan)
     return np.asarray(place), np.asarray(over[:, [0, -1]])
+
+
+def extended(place: Samples, ends: Float[np.ndarray, "sample ends"]) -> Samples:
+    """Places of crossings, infinite where there are none.
+
+    The side says whether a draw has yet to get there (infinite) or was there before (minus
+    infinite), judged by the way in which most draws go.
+    """
+    toward = np.sign(np.median(ends[:, 1] - ends[:, 0]))
+    missing = np.where(np.sign(ends[:, 1]) == toward, -np.inf, np.inf)
+    return np.where(np.isnan(place), missing, place)

@@ -15,7 +15,7 @@ from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .extrapolation import extrapolation_of, warnings_of
-from .inverse import crossings, mean_along
+from .inverse import crossings, extended, mean_along
 from .points import Points, as_table, need_usable, read_points
 
 REACH = 1e3  # factor beyond the fitted range that is looked at by default
@@ -195,11 +195,7 @@ def _places(
     rng: np.random.Generator,
 ) -> np.ndarray:
     mean = mean_along(fit, row, along, ratios, rng)
-    place, ends = crossings(mean, level, *within, fit.law.inputs[along].on_log)
-    # without a crossing the side says whether the law has yet to get there, or was there before
-    toward = np.sign(np.median(ends[:, 1] - ends[:, 0]))
-    missing = np.where(np.sign(ends[:, 1]) == toward, -np.inf, np.inf)
-    return np.where(np.isnan(place), missing, place)
+    return extended(*crossings(mean, level, *within, fit.law.inputs[along].on_log))
 
 
 def _warnings(
