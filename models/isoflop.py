@@ -15,7 +15,7 @@ from bayes_scaling.law import (
     Variant,
     law,
 )
-from bayes_scaling.law.common import Level, Reducible, Unrest
+from bayes_scaling.law.common import Reducible, Unrest
 from bayes_scaling.law.terms import (
     above_floor,
     below_bound,
@@ -55,7 +55,15 @@ def isoflop(
     N: Annotated[Array, Input("model parameters", "parameter")],
     C: Annotated[Array, Input("compute of the run", "FLOP")],
     *,
-    level: Level,
+    level: Annotated[
+        Array,
+        Parameter(
+            LogNormal(1.0, 0.5, scale="median"),
+            "lowest loss at the reference compute",
+            "nat/token",
+            varies=True,
+        ),
+    ],
     reducible: Reducible,
     fall: Annotated[
         Array, Parameter(LogNormal(0.15, 0.5), "exponent of compute in what scale removes")

@@ -58,6 +58,9 @@ class Case:
     slopes : mapping of str to str
         Inputs to the exponents that the law's shear turns into log-slopes of the mean at
         the reference.
+    best : mapping of str to str
+        Inputs with a best value to the parameter that is that value at the reference; they are
+        no settings, because they are never missing.
     unidentified : mapping of str to str
         Parameters that even the simulated design leaves at their prior, and why.
     design : callable, optional
@@ -77,6 +80,7 @@ class Case:
     decreasing: tuple[str, ...] = ()
     increasing: tuple[str, ...] = ()
     slopes: Mapping[str, str] = field(default_factory=dict)
+    best: Mapping[str, str] = field(default_factory=dict)
     unidentified: Mapping[str, str] = field(default_factory=dict)
     design: Callable[[], pd.DataFrame] | None = None
     sigma: float = 0.003

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import cases_classic
+import cases_costs
 import cases_links
 import cases_losses
 import cases_mixtures
@@ -34,6 +35,7 @@ CASES: tuple[Case, ...] = (
     *cases_trajectories.ROWS,
     *cases_links.ROWS,
     *cases_sampling.ROWS,
+    *cases_costs.ROWS,
 )
 
 __all__ = ["CASES", "Case", "Check"]

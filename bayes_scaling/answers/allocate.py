@@ -201,8 +201,7 @@ def allocate(
     """
     need_split(fit)
     need_usable(fit, force)
-    spent = read_budgets(budgets)
-    rows = read_rows(fit, at)
+    spent, rows = read_budgets(budgets), read_rows(fit, at)
     arms = tuple(
         arm_of(
             fit, row, cost=cost, rng=np.random.default_rng(seed), by=only_group(fit, by),
@@ -210,19 +209,18 @@ def allocate(
         )
         for _, row in rows.iterrows()
     )  # fmt: skip
-    split = [_split(arm, spent) for arm in arms]
     size, data, best, slopes, interior, advised = (
-        np.concatenate(part, axis=axis)
-        for part, axis in zip(zip(*split, strict=True), (1, 1, 1, 1, 1, 0), strict=True)
+        np.concatenate(part, axis=0 if i == 5 else 1)
+        for i, part in enumerate(zip(*(_split(arm, spent) for arm in arms), strict=True))
     )
-    kept = [k for k in rows.columns if k not in (SIZE, DATA, UNIQUE)]
-    points = rows[kept].loc[rows.index.repeat(len(spent))].reset_index(drop=True)
-    points.insert(0, "budget", np.tile(spent, len(rows)))
     middle = rows.loc[rows.index.repeat(len(spent))].reset_index(drop=True)
+    points = middle.drop(columns=[SIZE, DATA, UNIQUE], errors="ignore")
+    points.insert(0, "budget", np.tile(spent, len(rows)))
     middle = middle.assign(N=np.median(size, axis=0), D=np.median(data, axis=0))
     extrapolation = extrapolation_of(fit, middle)[[SIZE, DATA]]
     names = [f"the best run of budget {b:.3g}" for b in points["budget"]]
     repeated = tuple(arm for arm in arms for _ in spent)
+    quantities = {"quantity": [SIZE, DATA, fit.record.response]}
     return Allocation(
         law=fit.law.name,
         response=fit.record.response,
@@ -233,11 +231,7 @@ def allocate(
         size=xr.DataArray(size, dims=("sample", "point")),
         data=xr.DataArray(data, dims=("sample", "point")),
         best=xr.DataArray(best, dims=("sample", "point")),
-        exponents=xr.DataArray(
-            slopes,
-            {"quantity": [SIZE, DATA, fit.record.response]},
-            ("sample", "point", "quantity"),
-        ),
+        exponents=xr.DataArray(slopes, quantities, ("sample", "point", "quantity")),
         interior=xr.DataArray(interior, dims=("sample", "point")),
         recommended=pd.DataFrame(advised, columns=[SIZE, DATA, "excess"]),
         extrapolation=extrapolation,

@@ -27,6 +27,7 @@ from .points import Points, as_table, read_points
 from .predict import parameter_draws
 
 SIZE, DATA, UNIQUE = "N", "D", "U"
+OWN = ("budget", "target", "quantity")  # columns of answers
 GRID = 48  # sizes that the search starts from
 GOLDEN = 32  # steps of the golden section: a millionth of the grid's spacing
 RATIO = (math.sqrt(5.0) - 1.0) / 2.0
@@ -173,7 +174,7 @@ def read_rows(fit: Fit, at: Points | None, free: tuple[str, ...] = (SIZE, DATA))
 
 
 def need_split(fit: Fit) -> None:
-    """Refuse laws that do not say how size and tokens trade.
+    """Refuse laws that do not say how size and tokens trade, and groups with names of answers.
 
     Raises
     ------
@@ -185,6 +186,12 @@ def need_split(fit: Fit) -> None:
         raise UsageError(
             f"a budget is split between the size N and the tokens D, and law {law.name} has "
             f"{', '.join(law.inputs)}; fit a law of both, such as chinchilla or skaling"
+        )
+    taken = [g for g in fit.groups if g in OWN]
+    if taken:
+        raise UsageError(
+            f"the grouping column {taken[0]} has the name of a column of the answer: give the "
+            f"column of the table another name, such as {taken[0]}_label, and fit again"
         )
 
 

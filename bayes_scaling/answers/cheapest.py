@@ -216,8 +216,8 @@ def iso_loss(
         One of them: the loss that a budget reaches at its best split, draw by draw, or a given
         loss.
     cost, at, by, unique, within, better, seed, force
-        As in `allocate`. Serving is part of the cost: with ``Cost(served=...)`` the extra cost of
-        a smaller model may be negative.
+        As in `allocate`. Serving is part of the cost: with ``Cost(served=...)`` the best size,
+        from which the extra cost counts, is a smaller one.
 
     Raises
     ------
@@ -332,8 +332,9 @@ def _tokens(
     data = np.where(np.isnan(place), first, place)
     if arm.capped:
         data = np.where(data > float(arm.unique), np.inf, data)
-    spent = np.asarray(arm.cost.of(size, data[:, None]))[:, 0]
-    return level, data, np.where(np.isfinite(data) & np.isfinite(paid), spent / paid - 1, np.inf)
+    known = np.isfinite(data) & np.isfinite(paid)
+    spent = np.asarray(arm.cost.of(size, np.where(known, data, 1.0)[:, None]))[:, 0]
+    return level, data, np.where(known, spent / np.where(known, paid, 1.0) - 1, np.inf)
 
 
 def _crossed(

@@ -293,11 +293,7 @@ def _along(
     else:
         x = np.asarray(places, dtype=float)
     draws = np.stack([np.asarray(c.mean(x[None])) for c in curves], axis=-1)
-    if not np.isfinite(draws).all():
-        raise UsageError(
-            f"the path begins at {path.low:g}, which does not pay for any run: fixed costs and "
-            f"serving take more"
-        )
+    need_paid(draws, path)
     runs, finding = runs_along(fit, recipes, curves, x, path)
     return Comparison(
         law=fit.law.name,
@@ -313,6 +309,20 @@ def _along(
         runs=runs,
         warnings=finding,
     )
+
+
+def need_paid(draws: np.ndarray, path: ScalingPath) -> None:
+    """Refuse paths whose beginning does not pay for any run.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not np.isfinite(draws).all():
+        raise UsageError(
+            f"the path begins at {path.low:g}, which does not pay for any run: fixed costs and "
+            f"serving take more"
+        )
 
 
 def spaced(fit: Fit, path: ScalingPath, places: int) -> Float[np.ndarray, " place"]:

@@ -65,6 +65,9 @@ class Cost:
     def __post_init__(self) -> None:
         for name in NUMBERS:
             value = getattr(self, name)
+            if isinstance(value, np.generic):  # a number of a table, not draws
+                value = value.item()
+                object.__setattr__(self, name, value)
             if isinstance(value, int | float) and not (
                 math.isfinite(value) and (value > 0 if name in POSITIVE else value >= 0)
             ):

@@ -16,7 +16,7 @@ from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .arm import Better, better_of
-from .compare import recipe_column, runs_along, spaced
+from .compare import moments, need_paid, recipe_column, runs_along, spaced
 from .inverse import crossings, extended
 from .path import BUDGET, Curve, ScalingPath, curves_of
 from .points import Points, need_usable
@@ -55,6 +55,8 @@ class Crossover:
         Dimensions ``sample`` and ``end`` (low, high): whether the first is the better one there.
     several : float
         Probability that the curves cross more than once along the path.
+    curve : DataFrame
+        Along the path: the place, and mean, sd and quantiles of first less second.
     warnings : tuple of Finding
     """
 
@@ -73,6 +75,7 @@ class Crossover:
     place: xr.DataArray
     ahead: xr.DataArray
     several: float
+    curve: pd.DataFrame
     warnings: tuple[Finding, ...]
 
     def summary(self) -> pd.DataFrame:
@@ -223,6 +226,8 @@ def crossover(
     one, other = curves_of(fit, pair, path, by=by, at=at, better=better, seed=seed, force=force)
     on_log = path.along == BUDGET or fit.law.inputs[path.along].on_log
     reach = _reach(fit, path, on_log)
+    if path.along == BUDGET:
+        reach = _paid(one, other, path), reach[1]
 
     def lead(x: Any) -> Any:
         ahead = other.mean(x) - one.mean(x)
@@ -231,7 +236,9 @@ def crossover(
     place, ends = crossings(
         lead, 0.0, *reach, on_log, prefer=(path.low, path.high), grid=GRID, halvings=HALVINGS
     )
-    along = np.asarray(lead(spaced(fit, path, GRID)[None]))
+    places = spaced(fit, path, GRID)
+    along = np.asarray(lead(places[None]))
+    gap = along if better == "higher" else -along
     changes = (np.sign(along[:, 1:]) != np.sign(along[:, :-1])).sum(axis=1)
     middle = np.clip(np.median(extended(place, ends)), *reach)
     where = np.array([path.low, path.high, middle])
@@ -251,6 +258,7 @@ def crossover(
         place=xr.DataArray(extended(place, ends), dims="sample"),
         ahead=xr.DataArray(along[:, [0, -1]] > 0, {"end": ["low", "high"]}, dims=("sample", "end")),
         several=float((changes > 1).mean()),
+        curve=pd.DataFrame({path.along: places, **moments(gap)}),
         warnings=runs_along(fit, pair, (one, other), where, path)[1],
     )
 
@@ -300,6 +308,7 @@ def multiplier(
     pair = _pair(fit, first, second, by)
     one, other = curves_of(fit, pair, path, by=by, at=at, better=better, seed=seed, force=force)
     x = spaced(fit, path, places)
+    need_paid(np.asarray(other.mean(x[None])), path)
     draws = np.column_stack([_factor(one, other, float(at_x), better) for at_x in x])
     logs = np.log(np.where((draws > 0) & np.isfinite(draws), draws, np.nan))
     trend = (logs[:, -1] - logs[:, 0]) / np.log10(path.high / path.low)
@@ -343,6 +352,15 @@ def _pair(fit: Fit, first: str, second: str, by: str) -> tuple[str, str]:
     if first == second:
         raise UsageError(f"two different recipes are compared, not {first} with itself")
     return first, second
+
+
+def _paid(one: Curve, other: Curve, path: ScalingPath) -> float:
+    """Where the reach begins: no lower than where fixed costs leave something for every draw."""
+    x = np.geomspace(path.low / REACH, path.low, GRID)
+    both = np.asarray(one.mean(x[None]) + other.mean(x[None]))
+    need_paid(both[:, -1], path)
+    unpaid = np.flatnonzero(~np.isfinite(both).all(axis=0))
+    return float(x[unpaid[-1] + 1] if len(unpaid) else x[0])
 
 
 def _reach(fit: Fit, path: ScalingPath, on_log: bool) -> tuple[float, float]:

@@ -36,7 +36,7 @@ class Profiles:
     by : str
         Grouping column of the budgets.
     budgets : DataFrame
-        One row a budget, the smallest first: its label, ``budget`` (median compute of its
+        One row a budget, the smallest first: its ``label``, ``budget`` (median compute of its
         runs), ``runs``, ``lowest_N`` and ``highest_N`` tried, and ``bracketed``, the probability
         that the best size lies between them.
     size : DataArray
@@ -134,9 +134,10 @@ def profiles(fit: Fit, *, force: bool = False) -> Profiles:
         .groupby(by)
         .agg(budget=(COMPUTE, "median"), runs=(SIZE, "size"), lowest_N=(SIZE, "min"),
              highest_N=(SIZE, "max"))
-        .sort_values("budget").reset_index()
+        .rename_axis("label").sort_values("budget").reset_index()
     )  # fmt: skip
-    drawn = parameter_draws(fit, table, np.random.default_rng(0))
+    labelled = pd.DataFrame({by: table["label"]})  # `by` may be called budget itself
+    drawn = parameter_draws(fit, labelled, np.random.default_rng(0))
     x0 = fit.spec.references
     growth = np.log(table["budget"].to_numpy() / x0[COMPUTE])
     size = x0[SIZE] * np.asarray(drawn["best"]) * np.exp(np.asarray(drawn["exponent"]) * growth)

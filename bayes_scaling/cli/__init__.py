@@ -21,7 +21,9 @@ from bayes_scaling.errors import (
     UsageError,
 )
 
+from .allocating import allocate
 from .answers import forecast, plot
+from .comparing import compare, decide
 from .fitting import check, demo, fit, laws
 from .metrics import coverage, density, emergence, retries, threshold
 from .output import fail
@@ -40,8 +42,8 @@ app = typer.Typer(
 )
 
 # in the order of --help
-for verb in (laws, check, fit, forecast, tune, track, schedules, threshold, emergence, coverage,
-             retries, density, plot, demo):  # fmt: skip
+for verb in (laws, check, fit, forecast, tune, allocate, compare, decide, track, schedules,
+             threshold, emergence, coverage, retries, density, plot, demo):  # fmt: skip
     app.command()(verb)
 
 

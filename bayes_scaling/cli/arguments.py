@@ -11,6 +11,7 @@ from bayes_scaling.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayes_scaling import Cost
     from bayes_scaling.posterior import Fit
 
 
@@ -26,6 +27,13 @@ class ForecastOf(StrEnum):
 
     response = "response"
     loss = "loss"
+
+
+class Better(StrEnum):
+    """Which responses are better."""
+
+    less = "lower"  # lower itself is a method of texts
+    more = "higher"
 
 
 class Device(StrEnum):
@@ -67,18 +75,75 @@ def load_fit(path: Path, law: str | None) -> Fit:
 
 def read_points(fit: Fit, at: list[str] | None, file: Path | None) -> pd.DataFrame:
     """Read points from --at or from a file."""
-    import pandas as pd
-
-    from bayes_scaling.runs import parse_number
     from bayes_scaling.runs.table import load_table
 
     if bool(at) == (file is not None):
         raise UsageError("give points either with --at N=7B,D=1.4T or with --points FILE")
     if file is not None:
         return load_table(file)
+    return read_rows(fit, at or [])
+
+
+def read_rows(fit: Fit, texts: list[str], option: str = "--at") -> pd.DataFrame:
+    """Read texts such as N=7B,recipe=muon as a table: numbers of inputs, labels of groups."""
+    import pandas as pd
+
+    from bayes_scaling.runs import parse_number
+
     rows: list[dict[str, Any]] = []
-    for text in at or []:
-        pairs = read_pairs(text.split(","), "--at")
+    for text in texts:
+        pairs = read_pairs(text.split(","), option)
         numbers = {*fit.law.inputs, "se", "observed", "trials", "loss"}
         rows.append({k: parse_number(v) if k in numbers else v for k, v in pairs.items()})
     return pd.DataFrame(rows)
+
+
+def read_range(text: str, option: str) -> tuple[float, float]:
+    """Read FROM:TO."""
+    from bayes_scaling.runs import parse_number
+
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise UsageError(f"{option} expects FROM:TO, such as 1e8:1e12, got '{text}'")
+    return parse_number(low), parse_number(high)
+
+
+def read_number(text: str | None) -> float | None:
+    """Read a number such as 1T where it is given."""
+    from bayes_scaling.runs import parse_number
+
+    return None if text is None else parse_number(text)
+
+
+def read_numbers(texts: list[str] | None) -> list[float]:
+    """Read numbers such as 1e22."""
+    from bayes_scaling.runs import parse_number
+
+    return [parse_number(text) for text in texts or []]
+
+
+def read_cost(text: str | None, fit: Path | None) -> Cost | Fit | None:
+    """Read --cost, or load the fit of --cost-fit; None where neither is given."""
+    if text is not None and fit is not None:
+        raise UsageError("give the cost either with --cost or with --cost-fit")
+    if fit is not None:
+        return load_fit(fit, None)
+    return None if text is None else cost_from(text)
+
+
+def cost_from(text: str) -> Cost:
+    """Read a cost: served=1T,overhead=1e9 and so on, or 6ND."""
+    from bayes_scaling import Cost
+    from bayes_scaling.answers.cost import NUMBERS
+    from bayes_scaling.runs import parse_number
+
+    if text.replace(" ", "").upper() == "6ND":
+        return Cost()
+    pairs = read_pairs(text.split(","), "--cost")
+    unit = pairs.pop("unit", "FLOP")
+    unknown = [k for k in pairs if k not in NUMBERS]
+    if unknown:
+        raise UsageError(
+            f"--cost has no '{unknown[0]}'; it has {', '.join(NUMBERS)} and unit, or is 6ND"
+        )
+    return Cost(**{k: parse_number(v) for k, v in pairs.items()}, unit=unit)

@@ -9,7 +9,7 @@ import typer
 
 from bayes_scaling.errors import UsageError
 
-from .arguments import load_fit, read_pairs, read_points
+from .arguments import load_fit, read_pairs, read_points, read_range
 from .options import AsJson, At, FigureFile, FitFile, FitLaw, Force, PointsFile, Seed
 from .output import give
 
@@ -45,7 +45,7 @@ def threshold(
         along,
         at=read_points(fitted, at, points) if at or points else None,
         ratios={k: parse_number(v) for k, v in read_pairs(ratio, "--ratio").items()},
-        within=None if within is None else _range(within),
+        within=None if within is None else read_range(within, "--within"),
         seed=seed,
         force=force,
     )
@@ -163,12 +163,3 @@ def density(
     if output is not None:
         answer.summary().to_csv(output, index=False)
     give(answer, None, as_json, metrics.densities_object, metrics.show_densities)
-
-
-def _range(text: str) -> tuple[float, float]:
-    from bayes_scaling.runs import parse_number
-
-    low, colon, high = text.partition(":")
-    if not colon:
-        raise UsageError(f"--within expects FROM:TO, such as 1e8:1e12, got '{text}'")
-    return parse_number(low), parse_number(high)

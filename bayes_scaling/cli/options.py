@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from .arguments import Better, Kind
+
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
 FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrote.")]
 LawName = Annotated[
@@ -138,6 +140,36 @@ PointsFile = Annotated[
 FigureFile = Annotated[
     Path | None, typer.Option("--figure", help="Also draw the answer to this file.")
 ]
+CostText = Annotated[
+    str | None,
+    typer.Option(
+        "--cost",
+        help="Of a run: served=1T,overhead=1e9, and coefficient, size, data, fixed, per_served, "
+        "unit; or 6ND, the default.",
+    ),
+]
+CostFit = Annotated[
+    Path | None,
+    typer.Option("--cost-fit", help="A fit of law training_cost to measured costs."),
+]
+Unique = Annotated[
+    str | None, typer.Option("--unique", help="Unique tokens that there are, such as 1T.")
+]
+Sizes = Annotated[
+    str | None, typer.Option("--within", help="Sizes that can be trained, such as 1B:100B.")
+]
+By = Annotated[
+    str, typer.Option("--by", help="Grouping column of the recipes; by default the only one.")
+]
+BetterIs = Annotated[
+    Better | None,
+    typer.Option("--better", help="Which responses are better; by default as scale makes them."),
+]
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option("--recipe", help="A recipe that is compared; by default all. Repeatable."),
+]
+OfKind = Annotated[Kind, typer.Option("--kind", help="The law's mean, or one more run.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 
 

@@ -24,6 +24,11 @@ def tell(findings: Any) -> None:
         say(f"{f.severity}: {f.message} [{f.code}]")
 
 
+def together(*answers: Any) -> list[Finding]:
+    """Findings of several answers, each once."""
+    return list(dict.fromkeys(finding for answer in answers for finding in answer.warnings))
+
+
 def fail(findings: list[Finding], status: int, as_json: bool) -> NoReturn:
     """Write what is wrong and end with the exit status."""
     if as_json:

@@ -13,13 +13,24 @@ from bayes_scaling.answers.emergence import Emergence
 from bayes_scaling.answers.retries import Retries
 from bayes_scaling.answers.sampling import Coverage
 from bayes_scaling.answers.threshold import Threshold
-from bayes_scaling.posterior.diagnostics import QUANTILES
 
+from .cells import (
+    MIDDLE,
+    inputs_in,
+    labels_of,
+    middle,
+    moments,
+    number,
+    of_draws,
+    place,
+    plain,
+    quantiles,
+    reaching,
+    warnings_in,
+)
 from .text import numbers, show_table
 
 Answer = Threshold | Coverage | Retries
-MIDDLE = ("q0.05", "q0.5", "q0.95")
-BESIDE = ("se", "trials", "observed", "loss")  # numbers that points may hold beside their inputs
 
 
 def threshold_object(answer: Threshold) -> dict[str, Any]:
@@ -27,14 +38,11 @@ def threshold_object(answer: Threshold) -> dict[str, Any]:
     values = answer.draws.transpose("sample", "point").to_numpy()
     points = []
     for (_, row), own in zip(answer.summary().iterrows(), values.T, strict=True):
-        known = np.isfinite(own).all()
         points.append(
             {
                 **_place(answer, row),
                 **{k: float(row[k]) for k in ("passes", "before", "never")},
-                "mean": _number(own.mean()) if known else None,
-                "sd": _number(own.std(ddof=1)) if known else None,
-                "quantiles": _quantiles(row),
+                **reaching(own, row),
             }
         )
     return {
@@ -48,7 +56,7 @@ def threshold_object(answer: Threshold) -> dict[str, Any]:
         "fitted": list(answer.fitted),
         "ratios": answer.ratios,
         "points": points,
-        "warnings": _warnings(answer),
+        "warnings": warnings_in(answer),
     }
 
 
@@ -82,16 +90,16 @@ def emergence_object(answer: Emergence) -> dict[str, Any]:
         "tasks": [
             {
                 "group": row["group"] or None,
-                "mean": _number(row["mean"]),
-                "sd": _number(row["sd"]),
-                "quantiles": _quantiles(row),
+                "mean": number(row["mean"]),
+                "sd": number(row["sd"]),
+                "quantiles": quantiles(row),
                 "P_accelerates": float(row["P_accelerates"]),
-                "log_bayes_factor": _number(row["log_bayes_factor"]),
+                "log_bayes_factor": number(row["log_bayes_factor"]),
                 "verdict": row["verdict"],
             }
             for _, row in answer.summary().iterrows()
         ],
-        "warnings": _warnings(answer),
+        "warnings": warnings_in(answer),
     }
 
 
@@ -123,13 +131,13 @@ def coverage_object(answer: Coverage) -> dict[str, Any]:
         point = {
             **_place(answer, row),
             "pass_at": [
-                {"k": int(own["k"]), **_moments(own)}
+                {"k": int(own["k"]), **moments(own)}
                 for _, own in table.iloc[i * count : (i + 1) * count].iterrows()
             ],
-            "limit": _of_draws(limit),
+            "limit": of_draws(limit),
         }
         if budget is not None:
-            point["budget"] = _moments(budget.iloc[i])
+            point["budget"] = moments(budget.iloc[i])
         points.append(point)
     return {
         "law": answer.law,
@@ -137,7 +145,7 @@ def coverage_object(answer: Coverage) -> dict[str, Any]:
         "same_problems": answer.same_problems,
         "price": answer.price,
         "points": points,
-        "warnings": _warnings(answer),
+        "warnings": warnings_in(answer),
     }
 
 
@@ -172,12 +180,12 @@ def retries_object(answer: Retries) -> dict[str, Any]:
             {
                 **_place(answer, row),
                 "recommended": int(row["recommended"]),
-                **{k: _number(row[k]) for k in ("utility", "correct", "wrong", "ceiling")},
-                "best": _moments(row),
+                **{k: number(row[k]) for k in ("utility", "correct", "wrong", "ceiling")},
+                "best": moments(row),
             }
             for _, row in answer.summary().iterrows()
         ],
-        "warnings": _warnings(answer),
+        "warnings": warnings_in(answer),
     }
 
 
@@ -211,15 +219,15 @@ def densities_object(answer: Densities) -> dict[str, Any]:
         "law": answer.law,
         "models": [
             {
-                "model": {str(k): _plain(row[k]) for k in answer.models.columns},
-                "size": _of_draws(answer.size.isel(model=i).to_numpy()),
-                "density": _of_draws(answer.density.isel(model=i).to_numpy()),
-                "se": _number(row["se"]),
+                "model": {str(k): plain(row[k]) for k in answer.models.columns},
+                "size": of_draws(answer.size.isel(model=i).to_numpy()),
+                "density": of_draws(answer.density.isel(model=i).to_numpy()),
+                "se": number(row["se"]),
                 "lost": float(row["lost"]),
             }
             for i, (_, row) in enumerate(rows.iterrows())
         ],
-        "warnings": _warnings(answer),
+        "warnings": warnings_in(answer),
     }
 
 
@@ -229,7 +237,7 @@ def show_densities(answer: Densities) -> None:
     columns = [str(k) for k in answer.models.columns]
     rows = []
     for i, (_, row) in enumerate(answer.summary().iterrows()):
-        both = [_middle(draws.isel(model=i).to_numpy()) for draws in (answer.size, answer.density)]
+        both = [middle(draws.isel(model=i).to_numpy()) for draws in (answer.size, answer.density)]
         kept = [_cell(row[k]) for k in answer.models.columns]
         rows.append([*kept, *numbers(both[0] + both[1]), f"{row['lost']:.3f}"])
     places = ["5%", "50%", "95%"]
@@ -239,77 +247,16 @@ def show_densities(answer: Densities) -> None:
 
 def inputs_of(answer: Answer) -> list[str]:
     """Inputs of the points of an answer."""
-    beside = {*BESIDE, *answer.groups}
-    return [
-        str(k)
-        for k in answer.points.columns
-        if k not in beside and pd.api.types.is_numeric_dtype(answer.points[k])
-    ]
+    return inputs_in(answer.points, answer.groups)
 
 
 def _place(answer: Answer, row: pd.Series) -> dict[str, Any]:
-    """Inputs and group of a point, as forecasts print them."""
-    labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
-    group = dict(zip(answer.groups, labels, strict=True)) or None
-    return {
-        "inputs": {k: _number(row[k]) for k in inputs_of(answer)},
-        "group": labels[0] if len(labels) == 1 else group,
-    }
+    return place(row, inputs_of(answer), answer.groups)
 
 
 def _labels(answer: Answer, row: pd.Series) -> list[str]:
-    labels = [row[g] if isinstance(row[g], str) else "(new)" for g in answer.groups]
-    return [*numbers(row[k] for k in inputs_of(answer)), *labels]
-
-
-def _number(value: Any) -> float | None:
-    """JSON has no nan and no infinity: such a number is null."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _quantiles(row: pd.Series) -> dict[str, float | None]:
-    return {str(k)[1:]: _number(row[k]) for k in row.index if str(k).startswith("q0.")}
-
-
-def _moments(row: pd.Series) -> dict[str, Any]:
-    return {
-        "mean": _number(row["mean"]),
-        "sd": _number(row["sd"]),
-        "quantiles": _quantiles(row),
-    }
-
-
-def _of_draws(draws: np.ndarray) -> dict[str, Any]:
-    """Mean, sd and quantiles of the draws that are numbers."""
-    known = draws[np.isfinite(draws)]
-    if len(known) < 2:
-        return {"mean": None, "sd": None, "quantiles": {f"{q:g}": None for q in QUANTILES}}
-    return {
-        "mean": float(known.mean()),
-        "sd": float(known.std(ddof=1)),
-        "quantiles": {f"{q:g}": float(np.quantile(known, q)) for q in QUANTILES},
-    }
-
-
-def _middle(draws: np.ndarray) -> list[float]:
-    known = draws[np.isfinite(draws)]
-    return [float(v) for v in np.quantile(known, [0.05, 0.5, 0.95])] if len(known) else [np.nan] * 3
-
-
-def _plain(value: Any) -> Any:
-    """Cell of a table as JSON has it."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return _number(value)
-    return None if value is None or value is pd.NA else str(value)
+    return labels_of(row, inputs_of(answer), answer.groups)
 
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _warnings(answer: Answer | Emergence | Densities) -> list[dict[str, str]]:
-    return [w.as_dict() for w in answer.warnings]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -11,14 +10,7 @@ from bayes_scaling.answers import Forecast
 from bayes_scaling.law import CITATIONS, Law
 from bayes_scaling.posterior import Fit
 
-
-def _number(value: float) -> float | None:
-    """JSON has no nan: a missing number is null."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _quantiles(row: pd.Series) -> dict[str, float | None]:
-    return {k[1:]: _number(row[k]) for k in row.index if str(k).startswith("q0.")}
+from .cells import number, quantiles
 
 
 def law_object(law: Law) -> dict[str, Any]:
@@ -82,13 +74,13 @@ def _quantity(row: pd.Series) -> dict[str, Any]:
     return {
         "name": row["name"],
         "group": row["group"] or None,
-        "mean": _number(row["mean"]),
-        "sd": _number(row["sd"]),
-        "quantiles": _quantiles(row),
-        "rhat": _number(row["rhat"]),
-        "ess_bulk": _number(row["ess_bulk"]),
-        "ess_tail": _number(row["ess_tail"]),
-        "contraction": _number(row["contraction"]),
+        "mean": number(row["mean"]),
+        "sd": number(row["sd"]),
+        "quantiles": quantiles(row),
+        "rhat": number(row["rhat"]),
+        "ess_bulk": number(row["ess_bulk"]),
+        "ess_tail": number(row["ess_tail"]),
+        "contraction": number(row["contraction"]),
     }
 
 
@@ -104,16 +96,16 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
             "group": labels[0]
             if len(labels) == 1
             else dict(zip(answer.groups, labels, strict=True)) or None,
-            "mean": _number(row["mean"]),
-            "sd": _number(row["sd"]),
-            "quantiles": _quantiles(row),
+            "mean": number(row["mean"]),
+            "sd": number(row["sd"]),
+            "quantiles": quantiles(row),
             "extrapolation": {
                 "decades": {k: float(beyond[k]) for k in inputs},
                 "label": row["extrapolation"],
             },
         }
         if "observed" in row.index:
-            point["observed"] = _number(row["observed"])
+            point["observed"] = number(row["observed"])
         points.append(point)
     return {
         "law": answer.law,

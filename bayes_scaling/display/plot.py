@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.answers.allocate import Allocation
+from bayes_scaling.answers.cheapest import Cheapest, IsoLoss
+from bayes_scaling.answers.compare import Comparison
+from bayes_scaling.answers.crossing import Crossover, Multiplier
+from bayes_scaling.answers.decide import Decision
 from bayes_scaling.answers.forecast import Forecast, forecast
+from bayes_scaling.answers.profiles import Profiles
 from bayes_scaling.answers.retries import Retries
 from bayes_scaling.answers.sampling import Coverage
 from bayes_scaling.answers.schedules import ScheduleComparison
@@ -21,6 +27,12 @@ from bayes_scaling.law import Input, Law
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.runs.table import are_curves
 
+from .allocation_figures import (
+    allocation_figure,
+    cheapest_figure,
+    iso_loss_figure,
+    profiles_figure,
+)
 from .common import (
     axis_label,
     drawn_inputs,
@@ -32,6 +44,12 @@ from .common import (
     scale_of,
     short,
     subplots,
+)
+from .comparison_figures import (
+    comparison_figure,
+    crossover_figure,
+    decision_figure,
+    multiplier_figure,
 )
 from .curves import curves_figure, schedules_figure, tracking_figure
 from .metric_figures import coverage_figure, link_panel, retries_figure, threshold_figure
@@ -50,7 +68,22 @@ BEYOND_SHARE = 0.3  # the same on a linear axis, in widths of the fitted range
 INDICATOR = "indicator"  # unit of inputs that are a choice between cases
 LEGEND_INPUTS = 3  # more of them than this make a legend wider than its panel
 type Drawable = (
-    Fit | Forecast | Tuning | Tracking | ScheduleComparison | Threshold | Coverage | Retries
+    Fit
+    | Forecast
+    | Tuning
+    | Tracking
+    | ScheduleComparison
+    | Threshold
+    | Coverage
+    | Retries
+    | Allocation
+    | Cheapest
+    | IsoLoss
+    | Profiles
+    | Comparison
+    | Crossover
+    | Multiplier
+    | Decision
 )
 LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
 
@@ -60,7 +93,9 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
 
     Parameters
     ----------
-    thing : Fit, Forecast, Tuning, Tracking, ScheduleComparison, Threshold, Coverage or Retries
+    thing : Fit, or an answer: Forecast, Tuning, Tracking, ScheduleComparison, Threshold, \
+Coverage, Retries, Allocation, Cheapest, IsoLoss, Profiles, Comparison, Crossover, Multiplier, \
+Decision
     figure : {"fit", "prior", "residuals", "trace"}
         For a fit: curves with 90 % intervals over the runs, along every input (of curves,
         each run with its own), and of a chain the metric against the loss;
@@ -84,6 +119,14 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
             Threshold: threshold_figure,
             Coverage: coverage_figure,
             Retries: retries_figure,
+            Allocation: allocation_figure,
+            Cheapest: cheapest_figure,
+            IsoLoss: iso_loss_figure,
+            Profiles: profiles_figure,
+            Comparison: comparison_figure,
+            Crossover: crossover_figure,
+            Multiplier: multiplier_figure,
+            Decision: decision_figure,
         }
         return answers[type(thing)](thing)
     drawers: dict[str, Callable[[Fit], Figure]] = {

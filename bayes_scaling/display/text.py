@@ -41,8 +41,10 @@ def show_table(
 
 
 def _is_number(text: str) -> bool:
+    if text == "never":
+        return True
     try:
-        float(text)
+        float(text.removeprefix("> ").removeprefix("< "))
     except ValueError:
         return False
     return True

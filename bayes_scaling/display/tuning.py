@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.answers.tune import Tuning
-from bayes_scaling.posterior.diagnostics import QUANTILES
 
+from .cells import labels_of, of_draws, place, quantiles
 from .text import numbers, show_table
 
 
@@ -25,13 +25,7 @@ def tuning_object(answer: Tuning) -> dict[str, Any]:
             {
                 **_place(answer, answer.points.iloc[k]),
                 "settings": [_setting(row) for _, row in rows.iterrows()],
-                "loss": {
-                    "mean": float(loss.mean()),
-                    "sd": float(loss.std(ddof=1)),
-                    "quantiles": _quantiles(
-                        dict(zip(_NAMES, np.quantile(loss, QUANTILES), strict=True))
-                    ),
-                },
+                "loss": of_draws(loss),
                 "expected_penalty": float(answer.expected_penalty[k]),
                 "extrapolation": {
                     name: float(beyond) for name, beyond in answer.extrapolation.iloc[k].items()
@@ -49,17 +43,8 @@ def tuning_object(answer: Tuning) -> dict[str, Any]:
     }
 
 
-_NAMES = [f"q{q:g}" for q in QUANTILES]
-
-
 def _place(answer: Tuning, row: pd.Series) -> dict[str, Any]:
-    """Inputs and group of a point, as forecasts print them."""
-    labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
-    group = dict(zip(answer.groups, labels, strict=True)) or None
-    return {
-        "inputs": {k: float(row[k]) for k in answer.extrapolation.columns},
-        "group": labels[0] if len(labels) == 1 else group,
-    }
+    return place(row, list(answer.extrapolation.columns), answer.groups)
 
 
 def _setting(row: pd.Series) -> dict[str, Any]:
@@ -68,7 +53,7 @@ def _setting(row: pd.Series) -> dict[str, Any]:
         "name": row["setting"],
         "mean": float(row["mean"]),
         "sd_log": float(row["sd_log"]),
-        "quantiles": _quantiles(row),
+        "quantiles": quantiles(row),
         "recommended": float(row["recommended"]),
         "plateau": [float(end) for end in ends] if all(map(math.isfinite, ends)) else None,
     }
@@ -82,15 +67,11 @@ def _tried(answer: Tuning) -> list[dict[str, Any]]:
             **_place(answer, row),
             "settings": {name: float(row[name]) for name in answer.settings},
             "expected_penalty": float(row["expected_penalty"]),
-            "quantiles": _quantiles(row),
+            "quantiles": quantiles(row),
             "within_bound": float(row["within_bound"]),
         }
         for _, row in answer.judged.iterrows()
     ]
-
-
-def _quantiles(row: Any) -> dict[str, float]:
-    return {name[1:]: float(row[name]) for name in _NAMES}
 
 
 def show_tuning(answer: Tuning) -> None:
@@ -139,8 +120,7 @@ def show_tuning(answer: Tuning) -> None:
 
 
 def _labels(answer: Tuning, row: pd.Series) -> list[str]:
-    labels = [row[g] if isinstance(row[g], str) else "(new)" for g in answer.groups]
-    return [*numbers(row[k] for k in answer.extrapolation.columns), *labels]
+    return labels_of(row, list(answer.extrapolation.columns), answer.groups)
 
 
 def _percent(share: float) -> str:

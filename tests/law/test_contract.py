@@ -79,6 +79,11 @@ def at_reference(case: Case) -> Inputs:
     return point | dict.fromkeys(law.settings, np.nan)
 
 
+def at_best(case: Case, values: Values) -> Inputs:
+    """The reference point, at the best values of inputs that have one."""
+    return at_reference(case) | {x: values[p] for x, p in case.best.items()}
+
+
 def on_scale(law: Law, mean: jax.Array) -> jax.Array:
     """Means on the scale of the law's own noise."""
     return jnp.log(mean) if law.response.positive else mean
@@ -144,6 +149,8 @@ def test_row_matches_the_law(case: Case) -> None:
         assert declared.valid(np.array([low, high])).all(), name
     assert set(case.truth) == set(law.parameters)
     assert set(case.unidentified) <= set(law.parameters)
+    assert set(case.best) <= set(law.inputs)
+    assert set(case.best.values()) <= set(law.parameters)
     assert case.published
     assert case.source
 
@@ -166,7 +173,7 @@ def test_prior_predictions_are_finite(case: Case) -> None:
 def test_level_is_the_mean_at_the_reference(case: Case) -> None:
     law = find_law(case.law)
     values = prior_draws(law)
-    mean = law.mean(at_reference(case), values)
+    mean = law.mean(at_best(case, values), values)
     np.testing.assert_allclose(mean, values["level"], rtol=1e-12)
 
 
@@ -218,8 +225,8 @@ def test_scatter_is_a_spread(case: Case) -> None:
     assert np.isfinite(spread).all()
     assert (spread >= 0).all()
     assert spread.max() > 0
-    if law.settings:
-        assert np.all(law.extra_spread(at_reference(case), values) == 0)
+    if law.settings or case.best:
+        assert np.all(law.extra_spread(at_best(case, values), values) == 0)
     for name, gradient in jax.grad(lambda v: law.extra_spread(inputs, v).sum())(values).items():
         assert np.isfinite(gradient).all(), name
 
