@@ -17,7 +17,7 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
-from .arm import DATA, SIZE, UNIQUE, Arm, Better, arm_of, best_split, need_split, read_rows
+from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, best_split, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable
@@ -202,12 +202,9 @@ def allocate(
     need_split(fit)
     need_usable(fit, force)
     spent, rows = read_budgets(budgets), read_rows(fit, at)
-    arms = tuple(
-        arm_of(
-            fit, row, cost=cost, rng=np.random.default_rng(seed), by=only_group(fit, by),
-            within=within, unique=unique, better=better, force=force,
-        )
-        for _, row in rows.iterrows()
+    arms = arms_of(
+        fit, rows, cost=cost, by=by, unique=unique, within=within, better=better, seed=seed,
+        force=force,
     )  # fmt: skip
     size, data, best, slopes, interior, advised = (
         np.concatenate(part, axis=0 if i == 5 else 1)
@@ -252,25 +249,27 @@ def read_budgets(budgets: float | Sequence[float]) -> Float[np.ndarray, " budget
     UsageError
         If there are none, or one is not positive.
     """
-    spent = np.atleast_1d(np.asarray(budgets, dtype=float))
-    if not spent.size or not (np.isfinite(spent) & (spent > 0)).all():
-        raise UsageError(f"budgets are positive numbers, such as 1e22; got {budgets}")
-    return spent
+    return as_numbers(budgets, "budgets are positive numbers, such as 1e22", positive=True)
 
 
-def only_group(fit: Fit, by: str) -> str:
-    """The grouping column of recipes: the one that is named, or the only one.
+def as_numbers(
+    given: float | Sequence[float], expected: str, *, positive: bool = False
+) -> Float[np.ndarray, " number"]:
+    """One number or several as an array.
 
     Raises
     ------
     UsageError
-        If the fit has no such column.
+        If there are none, or one is not finite or, where asked, not positive.
     """
-    if by and by not in fit.groups:
-        raise UsageError(
-            f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
-        )
-    return by or (fit.groups[0] if len(fit.groups) == 1 else "")
+    try:
+        found = np.atleast_1d(np.asarray(given, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{expected}; got {given!r}") from error
+    fits = np.isfinite(found) & ((found > 0) | (not positive))
+    if not found.size or not fits.all():
+        raise UsageError(f"{expected}; got {given}")
+    return found
 
 
 def _split(arm: Arm, spent: Float[np.ndarray, " budget"]) -> tuple[np.ndarray, ...]:

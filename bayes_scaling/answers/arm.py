@@ -173,6 +173,33 @@ def read_rows(fit: Fit, at: Points | None, free: tuple[str, ...] = (SIZE, DATA))
     return read_points(fit, pd.DataFrame(moved, index=rows.index).join(rows))
 
 
+def arms_of(
+    fit: Fit,
+    rows: pd.DataFrame,
+    *,
+    cost: AnyCost,
+    by: str,
+    unique: float | None,
+    within: tuple[float, float] | None,
+    better: Better | None,
+    seed: int,
+    force: bool,
+) -> tuple[Arm, ...]:
+    """Arm of every row, with the same draws of groups never seen."""
+    by = by or (fit.groups[0] if len(fit.groups) == 1 else "")
+    if by and by not in fit.groups:
+        raise UsageError(
+            f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
+        )
+    return tuple(
+        arm_of(
+            fit, row, cost=cost, rng=np.random.default_rng(seed), by=by, within=within,
+            unique=unique, better=better, force=force,
+        )
+        for _, row in rows.iterrows()
+    )  # fmt: skip
+
+
 def need_split(fit: Fit) -> None:
     """Refuse laws that do not say how size and tokens trade, and groups with names of answers.
 
@@ -269,7 +296,10 @@ def _closed(arm: Arm, budget: Grid) -> Grid:
 
 
 def _search(arm: Arm, budget: Grid) -> Grid:
-    """Log of the best size: the lowest of a grid, and the golden section around it."""
+    """Log of the best size: the lowest valley of a grid, and the golden section in it.
+
+    A valley comes before an end of the grid: laws that can turn fall again far from all runs.
+    """
     low, high = _bounds(arm, budget)
 
     def loss(x: Grid) -> Grid:
@@ -278,7 +308,11 @@ def _search(arm: Arm, budget: Grid) -> Grid:
         return jnp.where(jnp.isnan(found), jnp.inf, found)
 
     grid = low + (high - low) * jnp.linspace(0.0, 1.0, GRID)
-    lowest = jnp.argmin(loss(grid), axis=1, keepdims=True)
+    tried = loss(grid)
+    inside = tried[:, 1:-1]
+    valley = (inside < tried[:, :-2]) & (inside <= tried[:, 2:])
+    lowest_valley = 1 + jnp.argmin(jnp.where(valley, inside, jnp.inf), axis=1)
+    lowest = jnp.where(valley.any(axis=1), lowest_valley, jnp.argmin(tried, axis=1))[:, None]
     a = jnp.take_along_axis(grid, jnp.maximum(lowest - 1, 0), 1)
     b = jnp.take_along_axis(grid, jnp.minimum(lowest + 1, GRID - 1), 1)
     c, d = b - RATIO * (b - a), a + RATIO * (b - a)

@@ -16,8 +16,8 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
-from .allocate import only_group, read_budgets
-from .arm import DATA, SIZE, UNIQUE, Arm, Better, arm_of, best_split, need_split, read_rows
+from .allocate import as_numbers, read_budgets
+from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, best_split, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
 from .inverse import crossings
@@ -167,10 +167,12 @@ def cheapest(
     """
     need_split(fit)
     need_usable(fit, force)
-    wanted = np.atleast_1d(np.asarray(targets, dtype=float))
-    if not wanted.size or not np.isfinite(wanted).all():
-        raise UsageError(f"targets are numbers in the unit of the response; got {targets}")
-    rows, arms = _arms(fit, cost, at, by, unique, within, better, seed, force)
+    wanted = as_numbers(targets, "targets are numbers in the unit of the response")
+    rows = read_rows(fit, at)
+    arms = arms_of(
+        fit, rows, cost=cost, by=by, unique=unique, within=within, better=better, seed=seed,
+        force=force,
+    )  # fmt: skip
     parts = [_reach(arm, target) for arm in arms for target in wanted]
     budget, size, data = (np.column_stack(columns) for columns in zip(*parts, strict=True))
     points, placed = _crossed(rows, wanted, "target", size, data)
@@ -230,10 +232,12 @@ def iso_loss(
     need_usable(fit, force)
     if (budget is None) == (target is None):
         raise UsageError("give the loss as that of a budget, or as a target: one of the two")
-    tried = np.atleast_1d(np.asarray(sizes, dtype=float))
-    if not tried.size or not (np.isfinite(tried) & (tried > 0)).all():
-        raise UsageError(f"sizes are positive numbers, such as 1e9; got {sizes}")
-    rows, arms = _arms(fit, cost, at, by, unique, within, better, seed, force)
+    tried = as_numbers(sizes, "sizes are positive numbers, such as 1e9", positive=True)
+    rows = read_rows(fit, at)
+    arms = arms_of(
+        fit, rows, cost=cost, by=by, unique=unique, within=within, better=better, seed=seed,
+        force=force,
+    )  # fmt: skip
     parts = []
     for arm in arms:
         if budget is not None:
@@ -263,28 +267,6 @@ def iso_loss(
         extra=xr.DataArray(extra, dims=("sample", "point")),
         warnings=warnings_of(fit, _beyond(fit, placed), names),
     )
-
-
-def _arms(
-    fit: Fit,
-    cost: AnyCost,
-    at: Points | None,
-    by: str,
-    unique: float | None,
-    within: tuple[float, float] | None,
-    better: Better | None,
-    seed: int,
-    force: bool,
-) -> tuple[pd.DataFrame, list[Arm]]:
-    rows = read_rows(fit, at)
-    arms = [
-        arm_of(
-            fit, row, cost=cost, rng=np.random.default_rng(seed), by=only_group(fit, by),
-            within=within, unique=unique, better=better, force=force,
-        )
-        for _, row in rows.iterrows()
-    ]  # fmt: skip
-    return rows, arms
 
 
 def _reach(arm: Arm, target: float) -> tuple[Samples, Samples, Samples]:

@@ -17,7 +17,7 @@ from bayes_scaling.posterior.fit import Fit
 from .arm import DATA, SIZE, Better, better_of
 from .extrapolation import extrapolation_of, warnings_of
 from .forecast import ForecastKind, draw_responses
-from .path import BUDGET, Curve, ScalingPath, curves_of
+from .path import BUDGET, BudgetCurve, Curve, ScalingPath, curves_of
 from .points import Points, as_table, need_usable, read_points
 
 PLACES = 9  # along a path
@@ -40,6 +40,8 @@ class Comparison:
     recipes : tuple of str
     along : str
         What is done along a path, in words; "" at points.
+    cost : tuple of str
+        Along a budget, how it is counted for each recipe.
     points : DataFrame
         One row a point: inputs and other groups, or the place on the path.
     draws : DataArray
@@ -58,6 +60,7 @@ class Comparison:
     by: str
     recipes: tuple[str, ...]
     along: str
+    cost: tuple[str, ...]
     points: pd.DataFrame
     draws: xr.DataArray
     runs: pd.DataFrame
@@ -214,6 +217,7 @@ def compare(
         by=by,
         recipes=chosen,
         along="",
+        cost=(),
         points=first.drop(columns=by),
         draws=_with_recipes(draws.reshape(len(draws), len(points), len(chosen)), chosen),
         runs=pd.DataFrame(),
@@ -304,6 +308,7 @@ def _along(
         by=by,
         recipes=recipes,
         along=path.text,
+        cost=tuple(c.arm.cost.text for c in curves if isinstance(c, BudgetCurve)),
         points=pd.DataFrame({path.along: x}),
         draws=_with_recipes(draws, recipes),
         runs=runs,

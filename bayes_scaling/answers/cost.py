@@ -178,8 +178,9 @@ def _fitted(fit: Fit, row: Row, force: bool) -> Cost:
     unknown = [g for g in fit.groups if row.get(g) not in fit.spec.labels[g]]
     if unknown:
         raise UsageError(
-            f"the fitted cost differs by {', '.join(unknown)}, which has no fitted cost for "
-            f"{', '.join(str(row.get(g)) for g in unknown)}"
+            f"the fitted cost differs by {', '.join(unknown)}, and knows none of "
+            f"{', '.join(str(row.get(g) or 'a group never seen') for g in unknown)}; it knows "
+            f"{', '.join(fit.spec.labels[unknown[0]])}"
         )
     at = pd.DataFrame([{g: row[g] for g in fit.groups} | {"": 0}])
     drawn = parameter_draws(fit, at, np.random.default_rng(0))

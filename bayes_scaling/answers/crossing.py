@@ -24,6 +24,7 @@ from .points import Points, need_usable
 REACH = 1e3  # factor beyond both ends of the path where crossings are still placed
 REACH_WIDTHS = 2.0  # the same along inputs that are no scales, in widths of the path
 GRID, HALVINGS = 61, 20  # places that are looked at, and steps towards a crossing
+PAID = 13  # places below the path among which the cheapest that pays for a run is looked for
 PLACES = 5
 MOST = 1e4  # largest factor of compute that is looked at
 
@@ -356,7 +357,7 @@ def _pair(fit: Fit, first: str, second: str, by: str) -> tuple[str, str]:
 
 def _paid(one: Curve, other: Curve, path: ScalingPath) -> float:
     """Where the reach begins: no lower than where fixed costs leave something for every draw."""
-    x = np.geomspace(path.low / REACH, path.low, GRID)
+    x = np.geomspace(path.low / REACH, path.low, PAID)
     both = np.asarray(one.mean(x[None]) + other.mean(x[None]))
     need_paid(both[:, -1], path)
     unpaid = np.flatnonzero(~np.isfinite(both).all(axis=0))

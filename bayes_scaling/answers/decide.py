@@ -36,7 +36,8 @@ class Decision:
     comparison : Comparison
         Responses of the recipes at the targets.
     cost : DataArray or None
-        Dimensions ``point`` and ``recipe`` (with draws, also ``sample``): what each run costs.
+        Dimensions ``point`` and ``recipe``, at points also ``sample`` (of length one where the
+        cost is declared): what each run costs.
     utility : DataArray
         Dimensions ``sample``, ``point`` and ``recipe``; more is better. In the unit of the
         response unless the user's own function says otherwise.

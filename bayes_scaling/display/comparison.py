@@ -72,6 +72,7 @@ def comparison_object(answer: Comparison) -> dict[str, Any]:
         "by": answer.by,
         "recipes": list(answer.recipes),
         "along": answer.along or None,
+        "cost": dict(zip(answer.recipes, answer.cost, strict=True)) if answer.cost else None,
         "points": points,
         "warnings": warnings_in(answer),
     }
@@ -81,6 +82,7 @@ def show_comparison(answer: Comparison) -> None:
     """Print recipes at every point in the order of their expected ranks, and differences."""
     what = "one more run" if answer.kind == "new-run" else "the law's mean"
     along = f", {answer.along}" if answer.along else ""
+    along += f"; cost {' and '.join(dict.fromkeys(answer.cost))}" if answer.cost else ""
     print(
         f"{answer.response} ({answer.unit}) of {what}{along}; {answer.better} is better; "
         f"law {answer.law}"

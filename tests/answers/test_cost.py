@@ -176,7 +176,7 @@ def test_costs_of_recipes_that_are_not_known() -> None:
 
 
 def test_labels_without_a_fitted_cost(by_recipe: Fit) -> None:
-    words = "differs by recipe, which has no fitted cost for soap"
+    words = "differs by recipe, and knows none of soap; it knows adam, muon"
     with pytest.raises(UsageError, match=words):
         cost_of(by_recipe, {"recipe": "soap"}, "soap", False)
 
