@@ -221,7 +221,7 @@ def compare(
         points=first.drop(columns=by),
         draws=_with_recipes(draws.reshape(len(draws), len(points), len(chosen)), chosen),
         runs=pd.DataFrame(),
-        warnings=warnings_of(fit, extrapolation_of(fit, first)),
+        warnings=warnings_beyond(fit, by, extrapolation_of(fit, first)),
     )
 
 
@@ -298,7 +298,7 @@ def _along(
         x = np.asarray(places, dtype=float)
     draws = np.stack([np.asarray(c.mean(x[None])) for c in curves], axis=-1)
     need_paid(draws, path)
-    runs, finding = runs_along(fit, recipes, curves, x, path)
+    runs, findings = runs_along(fit, recipes, curves, x, path, by)
     return Comparison(
         law=fit.law.name,
         response=fit.record.response,
@@ -312,7 +312,7 @@ def _along(
         points=pd.DataFrame({path.along: x}),
         draws=_with_recipes(draws, recipes),
         runs=runs,
-        warnings=finding,
+        warnings=findings,
     )
 
 
@@ -337,7 +337,12 @@ def spaced(fit: Fit, path: ScalingPath, places: int) -> Float[np.ndarray, " plac
 
 
 def runs_along(
-    fit: Fit, recipes: tuple[str, ...], curves: Sequence[Curve], x: np.ndarray, path: ScalingPath
+    fit: Fit,
+    recipes: tuple[str, ...],
+    curves: Sequence[Curve],
+    x: np.ndarray,
+    path: ScalingPath,
+    by: str,
 ) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Medians of what each recipe trains at places, and warnings about the farthest of them."""
     rows = []
@@ -356,4 +361,22 @@ def runs_along(
     missing = {k: np.nan for k in fit.law.inputs if k not in placed}
     beyond = extrapolation_of(fit, placed.assign(**missing))
     names = [f"{path.along} {at:.3g}" for at in (table[path.along] if len(table) else x)]
-    return table, warnings_of(fit, beyond.fillna(0.0), names)
+    return table, warnings_beyond(fit, by, beyond.fillna(0.0), names)
+
+
+def warnings_beyond(
+    fit: Fit, by: str, beyond: pd.DataFrame, names: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """What is said of places beyond the runs: how far, and what recipes have in common there."""
+    found = warnings_of(fit, beyond, names)
+    structure = fit.structure
+    common = [p for p in fit.law.parameters if by in structure.columns_of(p, "complete")]
+    if not common or not (beyond > 0).to_numpy().any():
+        return found
+    pooled = " ".join(f"--pool {p}=partial" for p in common)
+    message = (
+        f"{', '.join(common)} {'is' if len(common) == 1 else 'are'} common to every {by} in this "
+        f"fit, and places lie beyond the fitted runs, where differences rest on that; to let them "
+        f"differ, fit with {pooled} (pool=)"
+    )
+    return *found, Finding("common-parameters", "warning", message)

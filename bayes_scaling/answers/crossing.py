@@ -260,7 +260,7 @@ def crossover(
         ahead=xr.DataArray(along[:, [0, -1]] > 0, {"end": ["low", "high"]}, dims=("sample", "end")),
         several=float((changes > 1).mean()),
         curve=pd.DataFrame({path.along: places, **moments(gap)}),
-        warnings=runs_along(fit, pair, (one, other), where, path)[1],
+        warnings=runs_along(fit, pair, (one, other), where, path, by)[1],
     )
 
 
@@ -325,7 +325,7 @@ def multiplier(
         places=pd.DataFrame({path.along: x}),
         draws=xr.DataArray(draws, dims=("sample", "place")),
         trend=xr.DataArray(trend, dims="sample"),
-        warnings=runs_along(fit, pair, (one, other), x, path)[1],
+        warnings=runs_along(fit, pair, (one, other), x, path, by)[1],
     )
 
 

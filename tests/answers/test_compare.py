@@ -133,10 +133,17 @@ def test_a_chain_is_compared_by_its_metric() -> None:
 
 
 def test_far_paths_carry_a_warning(fit: Fit) -> None:
-    (found,) = compare(fit, path=ScalingPath(1e20, 1e26)).warnings
-    assert found.code == "far-outside"
-    assert "budget 1e+26" in found.message
+    far, common = compare(fit, path=ScalingPath(1e20, 1e26)).warnings
+    assert far.code == "far-outside"
+    assert "budget 1e+26" in far.message
+    # level and alpha differ between the recipes of this fit, and nothing else
+    assert common.code == "common-parameters"
+    assert "reducible, share_N, beta are common to every recipe" in common.message
+    assert "--pool reducible=partial" in common.message
     assert compare(fit, at=POINT).warnings == ()
+    every = fake_fit(RECIPES, pool=dict.fromkeys(fit.law.parameters, "partial"), draws=50)
+    (alone,) = compare(every, path=ScalingPath(1e20, 1e26)).warnings
+    assert alone.code == "far-outside"
 
 
 @pytest.mark.parametrize(
