@@ -22,7 +22,14 @@ from bayes_scaling.law.terms import above_floor, coupled, power
     citation="hoffmann2022",
     references=("besiroglu2024", "gadre2024", "porian2024"),
     family="A",
-    tried_on=("chinchilla", "gadre_overtraining", "fantastic_optimizers", "ladder"),
+    tried_on=(
+        "chinchilla",
+        "gadre_overtraining",
+        "fantastic_optimizers",
+        "porian_isoflop",
+        "xlstm_vs_transformer",
+        "ladder",
+    ),
     shear=slopes,
     best_size=best_size,
     derived=(

@@ -20,7 +20,7 @@ def coefficient(x0, p, share, exponent):
     response=Loss("nat/token"),
     citation="videau",
     family="A",
-    tried_on=("scalebench/farseer",),
+    tried_on=("scalebench/farseer", "porian_isoflop"),
     shear=slopes,
     best_size=best_size,
     derived=(

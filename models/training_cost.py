@@ -21,6 +21,7 @@ from bayes_scaling.law.terms import growing
     response=Response("training cost", "FLOP", "student-t"),
     citation="kaplan2020",
     family="C",
+    tried_on=("xlstm_vs_transformer",),
     derived=(
         Derived(
             "coefficient",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 60
+FEW = 0.01  # share of draws in a bar below which bars do not fill the panel
 ROOM = 0.18  # of the axis on both sides of zero
 SHOWN = 0.95  # share of the crossings within the reach that the axis holds
 WIDE = 2.0  # of the path, how much further than it the axis goes at most, in widths of it
@@ -144,7 +145,7 @@ def crossover_figure(answer: Crossover) -> Figure:
     }
     for text, (x, side) in texts.items():
         bottom.text(x, 0.96, text, transform=bottom.transAxes, ha=side, va="top", fontsize="small")
-    bottom.set_ylim(0, 1.4 * max(bottom.get_ylim()[1], 1e-3) if len(known) else 1)
+    bottom.set_ylim(0, 1.4 * max(bottom.get_ylim()[1], FEW))
     bottom.set(xlabel=answer.along, yticks=[])
     for ax in (top, bottom):
         ax.set(xscale="log" if answer.on_log else "linear", xlim=ends)
@@ -220,6 +221,7 @@ def decision_figure(answer: Decision) -> Figure:
         left.barh(height, own["regret"], color=colours, height=0.6)
         left.axvline(answer.rope, color="C3", lw=1.2, ls="--", label="practically equal up to here")
         left.set_yticks(height, own["recipe"])
+        left.locator_params(axis="x", nbins=6)
         left.set_xlim(0, 1.08 * max(own["regret"].max(), answer.rope) or 1.0)
         right.barh(height, own["p_best"], color=colours, height=0.6, label="P(best)")
         right.plot(own["p_safe"], height, "D", ms=5, color="black", ls="", clip_on=False,

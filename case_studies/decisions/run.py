@@ -1,8 +1,8 @@
 """Simulated recipes whose truth is known: do crossovers, differences and allocations hold it?
 
-    python case_studies/decisions/run.py crossovers     # 200 pairs of recipes
-    python case_studies/decisions/run.py differences    # 200 tables of one pair, paired and not
-    python case_studies/decisions/run.py frontier       # 200 ladders, N* at 100 times their budget
+    python -m case_studies.decisions.run crossovers     # 200 pairs of recipes
+    python -m case_studies.decisions.run differences    # 200 tables of one pair, paired and not
+    python -m case_studies.decisions.run frontier       # 200 ladders, N* at 100 times their budget
 
 Each writes a row a fit to results/ as it goes and goes on from there; `--show` only prints the
 scores of what is there. Everything is synthetic; seeds and effect sizes are those of worlds.py.
@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-import worlds as w
-
 import bayes_scaling as bs
+
+from . import worlds as w
 
 RESULTS = Path(__file__).parent / "results"
 COUNT = 200
