@@ -113,6 +113,7 @@ def test_compare_at_points(folder: Path, tmp_path: Path) -> None:
     )
     assert found.json == {
         "comparison": comparison.comparison_object(answer), "crossover": None, "multiplier": None,
+        "warnings": [w.as_dict() for w in answer.warnings],
     }  # fmt: skip
     text = command("compare", "three.nc", "--points", "points.csv")
     assert text.status == 0
@@ -126,6 +127,8 @@ def test_compare_two_along_a_budget(folder: Path, tmp_path: Path) -> None:
     assert found.status == 0
     assert figure.exists()
     fit = bs.load("two.nc")
+    warnings = found.json.pop("warnings")
+    assert [w["code"] for w in warnings].count("common-parameters") == 1  # of three answers
     assert found.json == {
         "comparison": comparison.comparison_object(bs.compare(fit, path=PATH, places=3)),
         "crossover": comparison.crossover_object(bs.crossover(fit, "adam", "muon", PATH)),

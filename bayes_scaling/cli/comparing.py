@@ -188,12 +188,14 @@ def _print(
         if thing is None:
             raise UsageError("a multiplier is of two recipes along a budget or a scale (--recipe)")
         draw(thing, figure)
+    warnings = together(*(a for a in (answer, crossing, saving) if a is not None))
     if as_json:
         print_json(
             {
                 "comparison": display.comparison_object(answer),
                 "crossover": display.crossover_object(crossing) if crossing else None,
                 "multiplier": display.multiplier_object(saving) if saving else None,
+                "warnings": [w.as_dict() for w in warnings],
             }
         )
         return
@@ -204,7 +206,7 @@ def _print(
     if saving is not None:
         print()
         display.show_multiplier(saving)
-    tell(together(*(a for a in (answer, crossing, saving) if a is not None)))
+    tell(warnings)
 
 
 def decide(
