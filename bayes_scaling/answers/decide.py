@@ -121,10 +121,10 @@ class Decision:
         return bool(self.verdicts()["settled"].all())
 
     def _verdict(self, best: pd.Series, tied: list[str], own: pd.DataFrame) -> str:
-        if len(tied) > 1:
+        if best["safe"] and len(tied) > 1:
             return f"{' or '.join(tied)}: they are practically equal, and as good as the best"
-        if tied:
-            return f"{best['recipe']}"
+        if best["safe"]:
+            return str(best["recipe"])
         rivals = own[(own["recipe"] != best["recipe"])].sort_values("p_best")
         rival = rivals["recipe"].iloc[-1]
         return (

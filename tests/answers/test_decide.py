@@ -144,3 +144,22 @@ def test_poor_fits_are_refused(fit: Fit) -> None:
     with pytest.raises(FitError, match="divergences"):
         decide(poor, POINT)
     assert "divergences" in [w.code for w in decide(poor, POINT, force=True).warnings]
+
+
+def test_the_choice_of_least_regret_may_be_unsafe_beside_a_safe_one() -> None:
+    """Muon is better by much in one draw of thirty and worse by a hair in all others."""
+    fit = fake_fit(RECIPES, draws=300)
+    rng = np.random.default_rng(1)
+    lucky = rng.uniform(size=(1200, 1)) < 1 / 30
+
+    def utility(loss: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        muon = np.where(lucky, 1.0, -0.005)
+        return np.stack([np.zeros_like(muon), muon], axis=-1)
+
+    answer = decide(fit, POINT, utility=utility, rope=0.004)
+    table = answer.summary().set_index("recipe")
+    assert table["safe"].to_dict() == {"adam": True, "muon": False}
+    assert table["chosen"].to_dict() == {"adam": False, "muon": True}
+    verdict = answer.verdicts().iloc[0]
+    assert not verdict["settled"]
+    assert verdict["verdict"].startswith("not settled: muon loses least on average")
