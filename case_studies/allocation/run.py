@@ -1,7 +1,8 @@
 """How to split compute: Chinchilla's budget, and the settings that move Kaplan's exponent.
 
     python case_studies/allocation/run.py chinchilla [FOLDER]
-    python case_studies/allocation/run.py porian [FOLDER]    # needs tables/porian_isoflop
+    python case_studies/allocation/run.py porian [FOLDER]        # needs tables/porian_isoflop
+    python case_studies/allocation/run.py porian-all [FOLDER]    # with the far sides of profiles
 
 Figures go to FOLDER. BAYES_SCALING_DATA names the folder that holds the tables; the points of
 chinchilla are downloaded where it does not hold them.
@@ -75,7 +76,12 @@ def closed_form(p: dict[str, float]) -> float:
     return float(g * (GOPHER / 6) ** (p["beta"] / total))
 
 
-def porian(folder: Path | None) -> bool:
+def porian_all(folder: Path | None) -> bool:
+    """The same with all runs, whatever their loss; fits are forced to answer."""
+    return porian(folder, near=np.inf)
+
+
+def porian(folder: Path | None, near: float = NEAR) -> bool:
     """Exponent of N* in five settings, by the profiles and by two laws."""
     data = os.environ.get("BAYES_SCALING_DATA")
     if not data:
@@ -85,7 +91,7 @@ def porian(folder: Path | None) -> bool:
     for name, (setting, published) in SETTINGS.items():
         own = table[(table["dataset"] == "rw") & (table[COLUMNS] == list(setting)).all(axis=1)]
         lowest = own.groupby("C")["loss"].transform("min")
-        own = own[own["loss"] <= (1 + NEAR) * lowest]
+        own = own[own["loss"] <= (1 + near) * lowest]
         rows.append({"setting": name, "runs": len(own), "published": published})
         found, agreed = exponents(own.assign(budget=own["C"].map("{:.3g}".format)), folder, name)
         rows[-1] |= found
@@ -106,12 +112,12 @@ def exponents(
     profile_fit = bs.ScalingModel(bs.models.isoflop).fit(
         bs.read_runs(own, inputs={"N": "N", "C": "C"}, group="budget"), seed=0, **CAREFUL
     )
-    found = bs.profiles(profile_fit)
+    found = bs.profiles(profile_fit, force=True)
     row: dict[str, float | str] = quantiles("profiles", found.exponent.to_numpy())
     statements, faults = [], f"{profile_fit.diagnostics['divergences']}"
     for law in (bs.models.chinchilla, bs.models.skaling):
         fit = bs.ScalingModel(law).fit(bs.read_runs(own), seed=0, **CAREFUL)
-        answer = bs.allocate(fit, found.budgets["budget"])
+        answer = bs.allocate(fit, found.budgets["budget"], force=True)
         faults += f"; {law.name} {fit.diagnostics['divergences']}"
         row |= quantiles(law.name, answer.exponent().to_numpy()[:, 0])
         statements.append(bs.agreement(answer, found).statement)
@@ -128,7 +134,7 @@ def quantiles(name: str, draws: np.ndarray) -> dict[str, float | str]:
 
 
 def main() -> int:
-    studies = {"chinchilla": chinchilla, "porian": porian}
+    studies = {"chinchilla": chinchilla, "porian": porian, "porian-all": porian_all}
     if len(sys.argv) < 2 or sys.argv[1] not in studies:
         print(__doc__, file=sys.stderr)
         return 2
