@@ -162,7 +162,7 @@ def show_differences(table: pd.DataFrame) -> bool:
             spread = np.sqrt((error**2).mean())
             ratio = np.sqrt((sd**2).mean()) / spread
             level = np.sqrt((own[f"{name}_level_sd"] ** 2).mean())
-            good &= name == "beyond" or 0.9 <= ratio <= 1.2
+            good &= bool(0.9 <= ratio <= 1.2)
             print(
                 f"{'paired' if paired else 'unpaired'}, {name}: posterior sd {sd.mean():.5f}, true "
                 f"spread {spread:.5f}, ratio {ratio:.2f}; sd of a level {level:.5f} ({len(own)})"
