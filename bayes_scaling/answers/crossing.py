@@ -241,8 +241,9 @@ def crossover(
     along = np.asarray(lead(places[None]))
     gap = along if better == "higher" else -along
     changes = (np.sign(along[:, 1:]) != np.sign(along[:, :-1])).sum(axis=1)
-    middle = np.clip(np.median(extended(place, ends)), *reach)
-    where = np.array([path.low, path.high, middle])
+    found = extended(place, ends)
+    middle = np.sort(found)[len(found) // 2]
+    where = np.array([path.low, path.high, *([middle] if np.isfinite(middle) else [])])
     return Crossover(
         law=fit.law.name,
         response=fit.record.response,
@@ -256,7 +257,7 @@ def crossover(
         on_log=on_log,
         within=(path.low, path.high),
         reach=reach,
-        place=xr.DataArray(extended(place, ends), dims="sample"),
+        place=xr.DataArray(found, dims="sample"),
         ahead=xr.DataArray(along[:, [0, -1]] > 0, {"end": ["low", "high"]}, dims=("sample", "end")),
         several=float((changes > 1).mean()),
         curve=pd.DataFrame({path.along: places, **moments(gap)}),
