@@ -67,6 +67,7 @@ def test_the_committed_results_are_whole_and_keep_their_bounds(name: str) -> Non
     assert show(table)
 
 
+@pytest.mark.slow
 def test_one_world_again_gives_the_committed_row() -> None:
     """A fit of another machine differs by rounding, and its intervals by Monte Carlo error."""
     row = pd.read_csv(study.RESULTS / "crossovers.csv").set_index("seed").loc[12]

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -17,10 +14,11 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
-from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, best_split, need_split, read_rows
+from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable
+from .split import loss_of, tokens_of, train
 
 STEP = 0.1  # of log compute, between which exponents are taken
 TRIED = 81  # sizes among which the recommended one is looked for
@@ -275,42 +273,39 @@ def as_numbers(
 def _split(arm: Arm, spent: Float[np.ndarray, " budget"]) -> tuple[np.ndarray, ...]:
     """Best size, tokens, response, exponents, whether interior, and the recommended size."""
     steps = np.array([0.0, -STEP, STEP])
-    around = jnp.asarray((spent[:, None] * np.exp(steps)).ravel()[None])
-    size, data, interior = best_split(arm, around)
-    best = arm.mean(size, data)
-    logs = np.log(np.abs(np.stack([size, data, best], axis=-1)))
-    logs = logs.reshape(len(logs), len(spent), 3, 3)
-    slopes = (logs[:, :, 2] - logs[:, :, 1]) / (2 * STEP)
-    own = [np.asarray(x).reshape(len(x), len(spent), 3)[:, :, 0] for x in (size, data, best)]
-    flags = np.asarray(interior).reshape(len(slopes), len(spent), 3)[:, :, 0]
-    n, d, reached = own
+    made = train(arm, (spent[:, None] * np.exp(steps)).ravel()[None])
+    n, d, reached, interior = (
+        np.asarray(x).reshape(-1, len(spent), 3)[:, :, 0]
+        for x in (made.size, made.data, made.mean, made.interior)
+    )
     if not np.isfinite(d).all():
         short = spent[~np.isfinite(d).all(axis=0)]
         raise UsageError(
             f"a budget of {short[0]:g} does not pay for any run: fixed costs and serving take more"
         )
+    logs = np.log(np.abs(np.stack(made[:3], axis=-1))).reshape(len(n), len(spent), 3, 3)
+    slopes = (logs[:, :, 2] - logs[:, :, 1]) / (2 * STEP)
     lows, highs = np.quantile(n, (0.005, 0.995), axis=0)
+    least = np.asarray(loss_of(arm, n, d)).mean(axis=0)
     advised = [
-        _recommend(arm, budget, jnp.geomspace(low, high, TRIED)[None], float(lowest))
-        for budget, low, high, lowest in zip(
-            spent, lows, highs, np.asarray(arm.loss(n, d)).mean(axis=0), strict=True
-        )
+        _recommend(arm, budget, np.geomspace(low, high, TRIED)[None], float(lowest))
+        for budget, low, high, lowest in zip(spent, lows, highs, least, strict=True)
     ]
-    return n, d, reached, slopes, flags, np.array(advised)
+    return n, d, reached, slopes, interior, np.array(advised)
 
 
-@jax.jit
-def _expected(arm: Arm, size: Any, budget: Any) -> Any:
-    return arm.loss(size, arm.tokens(size, budget)).mean(axis=0)
-
-
-def _recommend(arm: Arm, budget: float, sizes: Any, lowest: float) -> tuple[float, float, float]:
+def _recommend(
+    arm: Arm, budget: float, sizes: np.ndarray, lowest: float
+) -> tuple[float, float, float]:
     """Size of the smallest expected loss, its tokens, and what not knowing the best costs."""
-    expected = np.asarray(_expected(arm, sizes, budget))
+    data = np.asarray(tokens_of(arm, sizes, budget))
+    expected = np.asarray(loss_of(arm, sizes, data)).mean(axis=0)
     chosen = int(np.nanargmin(expected))
-    size = float(sizes[0, chosen])
-    data = float(np.median(np.asarray(arm.tokens(jnp.asarray([[size]]), budget))))
-    return size, data, float(expected[chosen] - lowest)
+    return (
+        float(sizes[0, chosen]),
+        float(np.median(data[:, chosen])),
+        float(expected[chosen] - lowest),
+    )
 
 
 def _not_interior(

@@ -1,13 +1,12 @@
 """One recipe at a question's other inputs: its expected response at any size and tokens.
 
 An arm holds the posterior draws of a recipe's parameters and its cost, so that two arms of one
-fit are compared draw by draw. `best_split` is the search for the compute-optimal size.
+fit are compared draw by draw.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,11 +27,7 @@ from .predict import parameter_draws
 
 SIZE, DATA, UNIQUE = "N", "D", "U"
 OWN = ("budget", "target", "quantity")  # columns of answers
-GRID = 48  # sizes that the search starts from
-GOLDEN = 32  # steps of the golden section: a millionth of the grid's spacing
-RATIO = (math.sqrt(5.0) - 1.0) / 2.0
 REACH = 1e3  # factor beyond the fitted sizes, and beyond what the budget adds, that is looked at
-EDGE = 1e-4  # of the log range: an optimum so close to its end is cut there
 
 Better = Literal["lower", "higher"]
 Grid = Float[Array, "sample place"]
@@ -249,83 +244,3 @@ def _corners(fit: Fit, cost: Cost) -> tuple[float, float]:
     (n_low, n_high), (d_low, d_high) = fit.spec.ranges[SIZE], fit.spec.ranges[DATA]
     at = [float(np.median(cost.of(n, d))) for n, d in ((n_low, d_low), (n_high, d_high))]
     return at[0], at[1]
-
-
-@jax.jit
-def best_split(arm: Arm, budget: Grid) -> tuple[Grid, Grid, Array]:
-    """Size and tokens of the best run that each budget pays for, and whether it is interior.
-
-    Parameters
-    ----------
-    arm : Arm
-    budget : (sample or 1, place) array
-
-    Returns
-    -------
-    size, data : (sample, place) array
-    interior : (sample, place) bool array
-        False where the best size is cut at the end of the sizes that are looked at.
-    """
-    count = max(len(v) for v in arm.parameters.values())
-    budget = jnp.broadcast_to(budget, (count, budget.shape[1]))
-    find = _closed if arm.closed else _search
-    found = jax.lax.map(lambda own: find(arm, own[:, None]), budget.T)
-    low, high = jax.vmap(lambda own: _bounds(arm, own[:, None]))(budget.T)
-    x = jnp.clip(found, low, high)
-    margin = EDGE * (high - low)
-    interior = (x > low + margin) & (x < high - margin)
-    size = jnp.exp(x[:, :, 0].T)
-    return size, arm.tokens(size, budget), interior[:, :, 0].T
-
-
-def _bounds(arm: Arm, budget: Grid) -> tuple[Grid, Grid]:
-    """Logs of the smallest and largest size for each budget, shape (sample, 1)."""
-    low, high = jnp.log(arm.sizes[0]), jnp.log(arm.sizes[1])
-    below = jnp.log(jnp.minimum(budget / arm.corners[0], 1.0))
-    above = jnp.log(jnp.maximum(budget / arm.corners[1], 1.0))
-    return low + jnp.nan_to_num(below), high + jnp.nan_to_num(above)
-
-
-def _closed(arm: Arm, budget: Grid) -> Grid:
-    cost, x0 = arm.cost, arm.references
-    reference = cost.coefficient * x0[SIZE] ** cost.size * x0[DATA] ** cost.data
-    full, best_size = arm.law.expand(arm.parameters), arm.decaying.best_size
-    assert best_size is not None
-    log_n = best_size(full, jnp.log(budget / reference), cost.size, cost.data)
-    return jnp.broadcast_to(log_n + jnp.log(x0[SIZE]), budget.shape)
-
-
-def _search(arm: Arm, budget: Grid) -> Grid:
-    """Log of the best size: the lowest valley of a grid, and the golden section in it.
-
-    A valley comes before an end of the grid: laws that can turn fall again far from all runs.
-    """
-    low, high = _bounds(arm, budget)
-
-    def loss(x: Grid) -> Grid:
-        size = jnp.exp(x)
-        found = arm.loss(size, arm.tokens(size, budget))
-        return jnp.where(jnp.isnan(found), jnp.inf, found)
-
-    grid = low + (high - low) * jnp.linspace(0.0, 1.0, GRID)
-    tried = loss(grid)
-    inside = tried[:, 1:-1]
-    valley = (inside < tried[:, :-2]) & (inside <= tried[:, 2:])
-    lowest_valley = 1 + jnp.argmin(jnp.where(valley, inside, jnp.inf), axis=1)
-    lowest = jnp.where(valley.any(axis=1), lowest_valley, jnp.argmin(tried, axis=1))[:, None]
-    a = jnp.take_along_axis(grid, jnp.maximum(lowest - 1, 0), 1)
-    b = jnp.take_along_axis(grid, jnp.minimum(lowest + 1, GRID - 1), 1)
-    c, d = b - RATIO * (b - a), a + RATIO * (b - a)
-
-    def step(_: Any, carry: tuple[Grid, ...]) -> tuple[Grid, ...]:
-        a, b, c, d, at_c, at_d = carry
-        left = at_c < at_d
-        a, b = jnp.where(left, a, c), jnp.where(left, d, b)
-        new = jnp.where(left, b - RATIO * (b - a), a + RATIO * (b - a))
-        at_new = loss(new)
-        c, d = jnp.where(left, new, d), jnp.where(left, c, new)
-        at_c, at_d = jnp.where(left, at_new, at_d), jnp.where(left, at_c, at_new)
-        return a, b, c, d, at_c, at_d
-
-    a, b, *_ = jax.lax.fori_loop(0, GOLDEN, step, (a, b, c, d, loss(c), loss(d)))
-    return 0.5 * (a + b)

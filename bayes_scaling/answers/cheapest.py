@@ -17,11 +17,12 @@ from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .allocate import as_numbers, read_budgets
-from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, best_split, need_split, read_rows
+from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
 from .inverse import crossings
 from .points import Points, need_usable
+from .split import mean_of, train
 
 REACH = 1e6  # factor of cost beyond the fitted runs that is looked at
 GRID, HALVINGS = 41, 24
@@ -242,7 +243,7 @@ def iso_loss(
     for arm in arms:
         if budget is not None:
             spent = jnp.asarray(read_budgets(budget))[None]
-            level = np.asarray(arm.mean(*best_split(arm, spent)[:2]))[:, 0]
+            level = np.asarray(train(arm, spent).mean)[:, 0]
             paid: Samples = np.full(len(level), float(budget))
         else:
             assert target is not None
@@ -276,14 +277,13 @@ def _reach(arm: Arm, target: float) -> tuple[Samples, Samples, Samples]:
     low, high = (float(v) for v in _ends(arm))
 
     def short(budget: Any) -> Any:
-        size, data, _ = best_split(arm, budget)
-        return jnp.nan_to_num(sign * (arm.mean(size, data) - target), nan=jnp.inf)
+        return jnp.nan_to_num(sign * (train(arm, budget).mean - target), nan=jnp.inf)
 
     place, ends = crossings(short, 0.0, low, high, True, grid=GRID, halvings=HALVINGS)
     # at the lower end it has been reached before any run that is looked at
     budget = np.where(np.isnan(place), np.where(ends[:, 0] <= 0, low, np.inf), place)
     some = jnp.asarray(np.where(np.isfinite(budget), budget, high))[:, None]
-    size, data, _ = best_split(arm, some)
+    size, data, *_ = train(arm, some)
     found = [np.where(np.isfinite(budget), np.asarray(v)[:, 0], np.nan) for v in (size, data)]
     return budget, found[0], found[1]
 
@@ -304,7 +304,7 @@ def _tokens(
     low, high = fit.spec.ranges[DATA]
 
     def short(data: Any) -> Any:
-        return sign * arm.mean(jnp.full_like(data, size), data)
+        return sign * mean_of(arm, jnp.full_like(data, size), data)
 
     place, ends = crossings(
         short, sign * level, low / MOST_TOKENS, high * MOST_TOKENS, True, grid=GRID,

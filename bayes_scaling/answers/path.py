@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jax import Array
-from jaxtyping import Float
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.posterior.fit import Fit
 
-from .arm import DATA, SIZE, Arm, Better, arm_of, best_split, better_of, need_split, read_rows
+from .arm import DATA, SIZE, Arm, Better, Grid, arm_of, better_of, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .inverse import mean_along
 from .points import Points
+from .split import Kind, train
 
 BUDGET = "budget"
-HALVINGS = 60  # of the log size that a budget pays for at a fixed ratio
-LARGEST = 90.0  # log of a size that no budget pays for
-
-type Grid = Float[Array, "sample place"]
-Kind = Literal["best", "ratio", "size"]
 
 
 @dataclass(frozen=True)
@@ -113,11 +105,12 @@ class BudgetCurve:
 
     def mean(self, x: Any) -> Grid:
         """Means of every draw at budgets."""
-        return _mean(self.arm, jnp.asarray(x), self.kind, self.number)
+        return train(self.arm, x, self.kind, self.number).mean
 
     def runs(self, x: Any) -> tuple[Grid, Grid]:
         """Size and tokens at budgets."""
-        return _runs(self.arm, jnp.asarray(x), self.kind, self.number)
+        made = train(self.arm, x, self.kind, self.number)
+        return made.size, made.data
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,34 +125,6 @@ class InputCurve:
 
     def runs(self, x: Any) -> None:
         """None: the other inputs are as they were given."""
-
-
-@functools.partial(jax.jit, static_argnames="kind")
-def _runs(arm: Arm, budget: Grid, kind: Kind, number: float) -> tuple[Grid, Grid]:
-    if kind == "best":
-        size, data, _ = best_split(arm, budget)
-        return size, data
-    count = max(len(v) for v in arm.parameters.values())
-    budget = jnp.broadcast_to(budget, (count, budget.shape[1]))
-    if kind == "size":
-        size = jnp.full_like(budget, number)
-        return size, arm.tokens(size, budget)
-    low, high = jnp.zeros_like(budget), jnp.full_like(budget, LARGEST)
-
-    def step(_: Any, ends: tuple[Grid, Grid]) -> tuple[Grid, Grid]:
-        middle = 0.5 * (ends[0] + ends[1])
-        size = jnp.exp(middle)
-        dearer = arm.cost.of(size, number * size) > budget
-        return jnp.where(dearer, ends[0], middle), jnp.where(dearer, middle, ends[1])
-
-    low, high = jax.lax.fori_loop(0, HALVINGS, step, (low, high))
-    size = jnp.where(low > 0, jnp.exp(0.5 * (low + high)), jnp.nan)
-    return size, number * size
-
-
-@functools.partial(jax.jit, static_argnames="kind")
-def _mean(arm: Arm, budget: Grid, kind: Kind, number: float) -> Grid:
-    return arm.mean(*_runs(arm, budget, kind, number))
 
 
 def curves_of(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.answers.allocate import Allocation
-from bayes_scaling.answers.arm import best_split
 from bayes_scaling.answers.cheapest import Cheapest, IsoLoss
 from bayes_scaling.answers.forecast import forecast
 from bayes_scaling.answers.predict import flat_draws
 from bayes_scaling.answers.profiles import COMPUTE, Profiles
+from bayes_scaling.answers.split import train
 
 from .allocation import ASKED, Answer, costs_of
 from .cells import MIDDLE, inputs_in
@@ -90,7 +90,7 @@ def _frontier(
 ) -> None:
     """Bands of N (solid) and D (dashed) along the budget."""
     arm = answer.arms[point]
-    size, data, _ = (np.asarray(v) for v in best_split(arm, budgets[None]))
+    size, data, *_ = (np.asarray(v) for v in train(arm, budgets[None]))
     paid = np.isfinite(data).all(axis=0)  # fixed costs may leave nothing of the smallest
     named = f" of {title}" if title else ""
     for name, values, style in (("N", size, "-"), ("D", data, "--")):

@@ -12,7 +12,8 @@ from fakes import RECIPES, TRUTH, diverged, fake_fit, fake_fit_of, flat, held
 from metric_fits import cloglog_fit, decay_fit, densing_fit, scales
 
 from bayes_scaling.answers import Allocation, Cost, allocate, forecast, six_nd
-from bayes_scaling.answers.arm import Arm, best_split
+from bayes_scaling.answers.arm import Arm
+from bayes_scaling.answers.split import train
 from bayes_scaling.errors import FitError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit
@@ -68,7 +69,7 @@ def test_the_closed_form_is_what_the_search_finds(law: str, cost: Cost) -> None:
     answer = allocate(law_fit(law), BUDGETS, cost=cost)
     arm = answer.arms[0]
     assert arm.closed
-    size, data, interior = best_split(
+    size, data, _, interior = train(
         replace(arm, closed=False), jnp.asarray(BUDGETS, dtype=float)[None]
     )
     # the loss is flat at its least: a search knows the place to half of its digits
