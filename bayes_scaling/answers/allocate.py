@@ -11,12 +11,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
+from .moments import moments
 from .points import Points, need_usable
 from .split import loss_of, tokens_of, train
 
@@ -106,12 +106,9 @@ class Allocation:
             known["D/N"] = known[DATA] / known[SIZE]
             for name, draws in found.items():
                 own = draws[:, i]
-                quantiles = dict(
-                    zip((f"q{q:g}" for q in QUANTILES), np.quantile(own, QUANTILES), strict=True)
-                )
                 rows.append(
-                    {**point, "quantity": name, "mean": own.mean(), "sd": own.std(ddof=1),
-                     **quantiles, "recommended": known.get(name, np.nan), "interior": inside[i]}
+                    {**point, "quantity": name, **moments(own),
+                     "recommended": known.get(name, np.nan), "interior": inside[i]}
                 )  # fmt: skip
         return pd.DataFrame(rows)
 

@@ -182,10 +182,8 @@ def arms_of(
 ) -> tuple[Arm, ...]:
     """Arm of every row, with the same draws of groups never seen."""
     by = by or (fit.groups[0] if len(fit.groups) == 1 else "")
-    if by and by not in fit.groups:
-        raise UsageError(
-            f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
-        )
+    if by:
+        need_group(fit, by)
     return tuple(
         arm_of(
             fit, row, cost=cost, rng=np.random.default_rng(seed), by=by, within=within,
@@ -193,6 +191,19 @@ def arms_of(
         )
         for _, row in rows.iterrows()
     )  # fmt: skip
+
+
+def need_group(fit: Fit, by: str) -> None:
+    """Refuse a grouping column that the fit does not have.
+
+    Raises
+    ------
+    UsageError
+    """
+    if by not in fit.groups:
+        raise UsageError(
+            f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
+        )
 
 
 def need_split(fit: Fit) -> None:

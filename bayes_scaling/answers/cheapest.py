@@ -13,7 +13,6 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .allocate import as_numbers, read_budgets
@@ -21,6 +20,7 @@ from .arm import DATA, SIZE, UNIQUE, Arm, Better, arms_of, need_split, read_rows
 from .cost import AnyCost, six_nd
 from .extrapolation import extrapolation_of, warnings_of
 from .inverse import crossings
+from .moments import ordered
 from .points import Points, need_usable
 from .split import mean_of, train
 
@@ -77,7 +77,7 @@ class Cheapest:
             for name, array in found.items():
                 own = np.where(reached[:, i], array.to_numpy()[:, i], np.inf)
                 rows.append(
-                    {**point, "quantity": name, "reached": reached[:, i].mean(), **_ordered(own)}
+                    {**point, "quantity": name, "reached": reached[:, i].mean(), **ordered(own)}
                 )
         return pd.DataFrame(rows)
 
@@ -129,9 +129,7 @@ class IsoLoss:
         for i, (_, point) in enumerate(self.points.iterrows()):
             reached = np.isfinite(data[:, i]).mean()
             for name, draws in found.items():
-                rows.append(
-                    {**point, "quantity": name, "reached": reached, **_ordered(draws[:, i])}
-                )
+                rows.append({**point, "quantity": name, "reached": reached, **ordered(draws[:, i])})
         return pd.DataFrame(rows)
 
 
@@ -338,9 +336,3 @@ def _crossed(
 
 def _beyond(fit: Fit, placed: pd.DataFrame) -> pd.DataFrame:
     return extrapolation_of(fit, placed)[[SIZE, DATA]]
-
-
-def _ordered(draws: Samples) -> dict[str, float]:
-    """Quantiles of draws of which some are infinite."""
-    ordered = np.sort(draws)
-    return {f"q{q:g}": float(ordered[round(q * (len(ordered) - 1))]) for q in QUANTILES}

@@ -11,12 +11,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
-from .arm import DATA, SIZE, Better, better_of
+from .arm import DATA, SIZE, Better, better_of, need_group
 from .extrapolation import extrapolation_of, warnings_of
 from .forecast import ForecastKind, draw_responses
+from .moments import moments
 from .path import BUDGET, BudgetCurve, Curve, ScalingPath, curves_of
 from .points import Points, as_table, need_usable, read_points
 
@@ -234,10 +234,7 @@ def recipe_column(fit: Fit, by: str) -> str:
         If there is none, or it is not clear which.
     """
     if by:
-        if by not in fit.groups:
-            raise UsageError(
-                f"there is no grouping column '{by}'; there are {', '.join(fit.groups) or 'none'}"
-            )
+        need_group(fit, by)
         return by
     if len(fit.groups) != 1:
         raise UsageError(
@@ -253,13 +250,6 @@ def first_shares(worth: Draws) -> Float[np.ndarray, "point recipe"]:
     wins = worth == worth.max(axis=2, keepdims=True)
     shares: Float[np.ndarray, "point recipe"] = (wins / wins.sum(axis=2, keepdims=True)).mean(0)
     return shares
-
-
-def moments(draws: Float[np.ndarray, "sample column"]) -> dict[str, np.ndarray]:
-    """Mean, sd and quantiles of every column of draws, as columns of a table."""
-    found = {"mean": draws.mean(axis=0), "sd": draws.std(axis=0, ddof=1)}
-    levels = np.quantile(draws, QUANTILES, axis=0)
-    return found | {f"q{q:g}": row for q, row in zip(QUANTILES, levels, strict=True)}
 
 
 def _recipes(fit: Fit, recipes: Sequence[str] | None, by: str) -> tuple[str, ...]:

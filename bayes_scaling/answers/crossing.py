@@ -12,12 +12,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .arm import Better, better_of
-from .compare import moments, need_paid, recipe_column, runs_along, spaced
+from .compare import need_paid, recipe_column, runs_along, spaced
 from .inverse import crossings, extended
+from .moments import moments, ordered
 from .path import BUDGET, Curve, ScalingPath, curves_of
 from .points import Points, need_usable
 
@@ -95,7 +95,6 @@ class Crossover:
         low, high = self.within
         inside = (place >= low) & (place <= high)
         ahead = self.ahead.transpose("sample", "end").to_numpy()
-        ordered = np.sort(place)
         row: dict[str, Any] = {
             "first": self.first,
             "second": self.second,
@@ -109,8 +108,7 @@ class Crossover:
             "first_at_high": ahead[:, 1].mean(),
             "several": self.several,
         }
-        row |= {f"q{q:g}": ordered[round(q * (len(ordered) - 1))] for q in QUANTILES}
-        return pd.DataFrame([row])
+        return pd.DataFrame([row | ordered(place)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +155,10 @@ class Multiplier:
             that no budget is enough; quantiles, infinite where so many draws are.
         """
         values = self.draws.transpose("sample", "place").to_numpy()
-        ordered = np.sort(values, axis=0)
         table = self.places.assign(first=self.first, second=self.second)
         table["p_saves"] = (values < 1).mean(axis=0)
         table["never"] = np.isinf(values).mean(axis=0)
-        for q in QUANTILES:
-            table[f"q{q:g}"] = ordered[round(q * (len(ordered) - 1))]
-        return table
+        return table.assign(**ordered(values))
 
     def change(self) -> dict[str, float]:
         """How the multiplier changes with scale.
@@ -310,8 +305,11 @@ def multiplier(
     pair = _pair(fit, first, second, by)
     one, other = curves_of(fit, pair, path, by=by, at=at, better=better, seed=seed, force=force)
     x = spaced(fit, path, places)
-    need_paid(np.asarray(other.mean(x[None])), path)
-    draws = np.column_stack([_factor(one, other, float(at_x), better) for at_x in x])
+    levels = np.asarray(other.mean(x[None]))
+    need_paid(levels, path)
+    draws = np.column_stack(
+        [_factor(one, float(at), own, better) for at, own in zip(x, levels.T, strict=True)]
+    )
     logs = np.log(np.where((draws > 0) & np.isfinite(draws), draws, np.nan))
     trend = (logs[:, -1] - logs[:, 0]) / np.log10(path.high / path.low)
     return Multiplier(
@@ -330,16 +328,15 @@ def multiplier(
     )
 
 
-def _factor(one: Curve, other: Curve, x: float, better: Better) -> Samples:
-    """Share of x at which one recipe is as good as the other is at x."""
+def _factor(one: Curve, x: float, level: Samples, better: Better) -> Samples:
+    """Share of x at which one recipe reaches the level of the other at x."""
     sign = 1.0 if better == "lower" else -1.0
-    level = np.asarray(sign * other.mean(np.array([[x]]))[:, 0])
 
     def worse(at: Any) -> Any:
         return jnp.nan_to_num(sign * one.mean(at), nan=jnp.inf)
 
     place, ends = crossings(
-        worse, level, x / MOST, x * MOST, True, prefer=(x / 10, x * 10), grid=GRID,
+        worse, sign * level, x / MOST, x * MOST, True, prefer=(x / 10, x * 10), grid=GRID,
         halvings=HALVINGS,
     )  # fmt: skip
     missing = np.where(ends[:, 1] > 0, np.inf, 0.0)

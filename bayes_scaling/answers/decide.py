@@ -15,9 +15,10 @@ from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.posterior.fit import Fit
 
 from .arm import DATA, SIZE, Better
-from .compare import Comparison, compare, first_shares, moments
+from .compare import Comparison, compare, first_shares
 from .cost import AnyCost, cost_of, six_nd
 from .forecast import ForecastKind
+from .moments import moments
 from .path import ScalingPath
 from .points import Points
 

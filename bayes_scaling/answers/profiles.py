@@ -10,13 +10,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .allocate import Allocation
 from .arm import SIZE
-from .compare import moments
 from .extrapolation import forced
+from .moments import moments
 from .points import need_usable
 from .predict import flat_draws, parameter_draws
 
@@ -194,8 +193,7 @@ def agreement(allocation: Allocation, found: Profiles) -> Agreement:
     gap = _differences(law_draws[:, None], profile_draws[:, None])[:, 0]
     exponents = pd.DataFrame(
         [
-            {"of": name, "mean": d.mean(), "sd": d.std(ddof=1)}
-            | {f"q{q:g}": v for q, v in zip(QUANTILES, np.quantile(d, QUANTILES), strict=True)}
+            {"of": name, **moments(d)}
             for name, d in (("law", law_draws), ("profiles", profile_draws), ("difference", gap))
         ]
     )

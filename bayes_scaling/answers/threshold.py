@@ -11,11 +11,11 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import Finding, UsageError
-from bayes_scaling.posterior.diagnostics import QUANTILES
 from bayes_scaling.posterior.fit import Fit
 
 from .extrapolation import extrapolation_of, warnings_of
 from .inverse import crossings, extended, mean_along
+from .moments import ordered
 from .points import Points, as_table, need_usable, read_points
 
 REACH = 1e3  # factor beyond the fitted range that is looked at by default
@@ -81,10 +81,7 @@ class Threshold:
         table["passes"] = np.isfinite(values).mean(0)
         table["before"] = (values == -np.inf).mean(0)
         table["never"] = (values == np.inf).mean(0)
-        ordered = np.sort(values, axis=0)
-        for q in QUANTILES:
-            table[f"q{q:g}"] = ordered[round(q * (len(ordered) - 1))]
-        return table
+        return table.assign(**ordered(values))
 
 
 def threshold(
