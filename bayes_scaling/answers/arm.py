@@ -77,11 +77,6 @@ class Arm:
     capped: bool
     closed: bool
 
-    @property
-    def decaying(self) -> Law:
-        """The law that is smallest at the best split: of a chain that of the loss."""
-        return self.law.link.first if self.law.link else self.law
-
     def mean(self, size: Any, data: Any) -> Grid:
         """Expected response, shape (sample, place), of sizes and tokens of that shape."""
         centred = self._centred(size, data)
@@ -110,6 +105,11 @@ class Arm:
         return jnp.minimum(paid, self.unique) if self.capped else paid
 
 
+def decaying(law: Law) -> Law:
+    """The law that is smallest at the best split: of a chain that of the loss."""
+    return law.link.first if law.link else law
+
+
 def arm_of(
     fit: Fit,
     row: Row,
@@ -133,7 +133,7 @@ def arm_of(
         raise UsageError(f"unique is {unique}; unique tokens are a positive number")
     lowest, highest = _corners(fit, own)
     better, capped = better or better_of(fit), unique is not None and UNIQUE not in law.inputs
-    falls = law.link.first if law.link else law
+    closed = decaying(law).best_size is not None and better == "lower"
     return Arm(
         law=law,
         parameters=parameters,
@@ -145,7 +145,7 @@ def arm_of(
         unique=jnp.asarray(np.inf if unique is None else float(unique)),
         better=better,
         capped=capped,
-        closed=falls.best_size is not None and own.is_power and not capped and better == "lower",
+        closed=closed and own.is_power and not capped,
     )
 
 

@@ -272,7 +272,7 @@ def _reach(arm: Arm, target: float) -> tuple[Samples, Samples, Samples]:
     """Smallest budget whose best run reaches a target, and that run."""
     sign = 1.0 if arm.better == "lower" else -1.0
     # never so low that nothing is left once fixed costs are paid
-    low, high = (float(v) for v in _ends(arm))
+    low, high = _ends(arm)
 
     def short(budget: Any) -> Any:
         return jnp.nan_to_num(sign * (train(arm, budget).mean - target), nan=jnp.inf)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .arm import DATA, SIZE, Arm, Grid
+from .arm import DATA, SIZE, Arm, Grid, decaying
 
 GRID = 48  # sizes that the search starts from
 GOLDEN = 32  # steps of the golden section: a millionth of the grid's spacing
@@ -129,7 +129,7 @@ def _bounds(arm: Arm, budget: Grid) -> tuple[Grid, Grid]:
 def _closed(arm: Arm, budget: Grid) -> Grid:
     cost, x0 = arm.cost, arm.references
     reference = cost.coefficient * x0[SIZE] ** cost.size * x0[DATA] ** cost.data
-    full, best_size = arm.law.expand(arm.parameters), arm.decaying.best_size
+    full, best_size = arm.law.expand(arm.parameters), decaying(arm.law).best_size
     assert best_size is not None
     log_n = best_size(full, jnp.log(budget / reference), cost.size, cost.data)
     return jnp.broadcast_to(log_n + jnp.log(x0[SIZE]), budget.shape)
