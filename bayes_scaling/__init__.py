@@ -7,6 +7,7 @@ importing the package is cheap.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,13 @@ if TYPE_CHECKING:
     from .law import Normal as Normal
     from .law import chain as chain
     from .law.law import Law
+    from .law.priors import Prior
+    from .posterior.combine import combine as combine
     from .posterior.fit import Fit as Fit
+    from .posterior.model import PriorName
     from .posterior.model import ScalingModel as ScalingModel
+    from .posterior.weighted import WeightedModel as WeightedModel
+    from .program.pooling import Pool
     from .runs import Runs as Runs
     from .runs import check_runs as check_runs
     from .runs import datasets as datasets
@@ -66,7 +72,9 @@ if TYPE_CHECKING:
     from .runs import schedule as schedules
     from .validation.calibration import calibrate as calibrate
     from .validation.two_step import two_step as two_step
+    from .validation.weights import stack as stack
 
+AUTO = "auto"
 _HOMES = {
     "Agreement": "answers.profiles",
     "Allocation": "answers.allocate",
@@ -94,6 +102,7 @@ _HOMES = {
     "Threshold": "answers.threshold",
     "Tracking": "answers.track",
     "Tuning": "answers.tune",
+    "WeightedModel": "posterior.weighted",
     "agreement": "answers.profiles",
     "allocate": "answers.allocate",
     "calibrate": "validation.calibration",
@@ -102,6 +111,7 @@ _HOMES = {
     "check_runs": "runs",
     "compare": "answers.compare",
     "compare_schedules": "answers.schedules",
+    "combine": "posterior.combine",
     "coverage": "answers.sampling",
     "crossover": "answers.crossing",
     "decide": "answers.decide",
@@ -115,6 +125,7 @@ _HOMES = {
     "read_runs": "runs",
     "retries": "answers.retries",
     "six_nd": "answers.cost",
+    "stack": "validation.weights",
     "threshold": "answers.threshold",
     "track": "answers.track",
     "tune": "answers.tune",
@@ -149,12 +160,14 @@ __all__ = [
     "Threshold",
     "Tracking",
     "Tuning",
+    "WeightedModel",
     "agreement",
     "allocate",
     "calibrate",
     "chain",
     "cheapest",
     "check_runs",
+    "combine",
     "compare",
     "compare_schedules",
     "coverage",
@@ -164,9 +177,11 @@ __all__ = [
     "densities",
     "emergence",
     "find_law",
+    "fit",
     "forecast",
     "iso_loss",
     "load",
+    "make_model",
     "models",
     "multiplier",
     "plot",
@@ -175,6 +190,7 @@ __all__ = [
     "retries",
     "schedules",
     "six_nd",
+    "stack",
     "threshold",
     "track",
     "tune",
@@ -210,8 +226,11 @@ def find_law(name: str, source: str = "") -> Law:
     """
     from .errors import UsageError
     from .law.discovery import law_of_file
+    from .law.mixed import BETWEEN, mixed
     from .models import registry
 
+    if BETWEEN in name:
+        return mixed(*(find_law(part, source) for part in name.split(BETWEEN)))
     first, plus, second = name.partition("+")
     if plus:
         return _chained(first, second, source)
@@ -268,6 +287,100 @@ def _restricted(law: Law, text: str) -> Law:
 
 def _variants(law: Law) -> list[str]:
     return [f"{law.name}:{variant}" for variant in law.variants]
+
+
+def make_model(
+    law: str | Law = "auto",
+    *,
+    pool: Pool | None = None,
+    noise: str | None = None,
+    rung: bool | None = None,
+    serial: bool | None = None,
+    priors: Mapping[str, Prior] | None = None,
+    group_sd: Mapping[str, float | Mapping[str, float]] | None = None,
+    discrepancy: bool | Mapping[str, tuple[float, float]] | None = None,
+    prior: PriorName | None = None,
+) -> ScalingModel | WeightedModel:
+    """Make the model of a law by its name, or of the laws that forecast public suites best.
+
+    Parameters
+    ----------
+    law : str or Law
+        ``"auto"`` is a weighted set of laws of N and D, with priors learned from a population of
+        suites; options of parameters go to the laws that have them. Else as in `find_law`.
+    prior : {"weak", "population"}, optional
+        By default ``"population"`` for ``"auto"`` and ``"weak"`` for a named law.
+    pool, noise, rung, serial, priors, group_sd, discrepancy
+        As in `ScalingModel`.
+
+    Returns
+    -------
+    ScalingModel or WeightedModel
+
+    Raises
+    ------
+    UsageError
+        If there is no such law, or an option fits none.
+    """
+    from .errors import UsageError
+    from .posterior.model import ScalingModel
+    from .posterior.weighted import WeightedModel
+    from .program.population import law_weights
+
+    if law != AUTO:
+        found = find_law(law) if isinstance(law, str) else law
+        return ScalingModel(
+            found, pool=pool, noise=noise, rung=rung, serial=serial, priors=priors,
+            group_sd=group_sd, discrepancy=discrepancy, prior=prior or "weak",
+        )  # fmt: skip
+    weights = law_weights()
+    laws = [find_law(name) for name in weights]
+    for option in (pool, priors, group_sd):
+        for name in option or {}:
+            if not any(name in own.parameters for own in laws):
+                raise UsageError(f"none of the laws {', '.join(weights)} has a parameter '{name}'")
+
+    def of(own: Law, option: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {k: v for k, v in (option or {}).items() if k in own.parameters}
+
+    models = [
+        ScalingModel(
+            own, pool=of(own, pool), noise=noise, rung=rung, serial=serial,
+            priors=of(own, priors), group_sd=of(own, group_sd), discrepancy=discrepancy,
+            prior=prior or "population",
+        )
+        for own in laws
+    ]  # fmt: skip
+    return models[0] if len(models) == 1 else WeightedModel(models, list(weights.values()))
+
+
+def fit(
+    runs: Runs,
+    law: str | Law = "auto",
+    *,
+    pool: Pool | None = None,
+    noise: str | None = None,
+    rung: bool | None = None,
+    discrepancy: bool | Mapping[str, tuple[float, float]] | None = None,
+    prior: PriorName | None = None,
+    seed: int = 0,
+    report: Callable[[str], None] | None = None,
+) -> Fit:
+    """Fit a table of runs; by default with the laws that forecast public suites best.
+
+    Short for ``make_model(law, ...).fit(runs)``, whose options they are; `ScalingModel` has more.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    UsageError, TableError
+        As `make_model` and `ScalingModel.fit`.
+    """
+    model = make_model(law, pool=pool, noise=noise, rung=rung, discrepancy=discrepancy, prior=prior)
+    return model.fit(runs, seed=seed, report=report)
 
 
 def load(path: str | Path, law: Law | None = None) -> Fit:

@@ -71,6 +71,10 @@ class TableError(BayesScalingError):
         errors = [f.message for f in self.findings if f.severity == "error"]
         super().__init__("\n".join(errors))
 
+    def __reduce__(self) -> tuple[type[TableError], tuple[tuple[Finding, ...]]]:
+        """Keep the findings on the way from another process."""
+        return TableError, (self.findings,)
+
 
 class FitError(BayesScalingError):
     """The fit cannot give the answer."""

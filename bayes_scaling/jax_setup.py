@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -37,6 +38,27 @@ def one_thread_linear_algebra() -> AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")
+
+
+def in_worker(packed: bytes, home: int) -> Any:
+    """Call a function with arguments in a worker process, on one thread.
+
+    Workers run side by side, one a core: threads of their own would only get in each other's
+    way. Function and arguments come packed, so that JAX is told before anything uses it; in a
+    process that has used it already, and in that of the caller, nothing is set.
+
+    Parameters
+    ----------
+    packed : bytes
+        `pickle` of a function of a module and the tuple of its arguments.
+    home : int
+        Process that sends the work: a worker may be a thread of it.
+    """
+    if os.getpid() != home:
+        os.environ.setdefault("PJRT_NPROC", "1")  # threads of JAX on CPUs
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    function, arguments = pickle.loads(packed)
+    return function(*arguments)
 
 
 def device_named(name: DeviceName) -> Any:

@@ -43,7 +43,7 @@ def start_ours() -> Refit:
     from bayes_scaling.models import chinchilla
 
     runs = chinchilla_runs()
-    model = bs.ScalingModel(chinchilla)
+    model = bs.ScalingModel(chinchilla, discrepancy=False)
 
     def refit(seed: int) -> tuple[xr.Dataset, float]:
         fit = model.fit(runs, seed=seed, chains=CHAINS, draws=DRAWS)

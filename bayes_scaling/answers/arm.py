@@ -23,7 +23,7 @@ from bayes_scaling.posterior.fit import Fit
 
 from .cost import AnyCost, Cost, Row, cost_of
 from .points import Points, as_table, read_points
-from .predict import parameter_draws
+from .predict import parameter_draws, sample_count
 
 SIZE, DATA, UNIQUE = "N", "D", "U"
 OWN = ("budget", "target", "quantity")  # columns of answers
@@ -46,6 +46,7 @@ class Arm:
     ----------
     law : Law
     parameters : dict of (sample, 1) arrays
+        And the departure from the law, where the fit has one.
     held : dict of str to float
         The other inputs, in raw units.
     references : dict of str to float
@@ -66,7 +67,7 @@ class Arm:
     """
 
     law: Law
-    parameters: dict[str, Array]
+    parameters: dict[str, Any]
     held: dict[str, Any]
     references: dict[str, Any]
     cost: Cost
@@ -90,7 +91,7 @@ class Arm:
         return jnp.broadcast_to(found, self._shape(size, data))
 
     def _shape(self, size: Any, data: Any) -> tuple[int, ...]:
-        own = [jnp.shape(v) for v in self.parameters.values()]
+        own = [jnp.shape(self.parameters[p]) for p in self.law.parameters]
         return jnp.broadcast_shapes(jnp.shape(size), jnp.shape(data), *own)
 
     def _centred(self, size: Any, data: Any) -> dict[str, Any]:
@@ -120,14 +121,19 @@ def arm_of(
     within: tuple[float, float] | None = None,
     unique: float | None = None,
     better: Better | None = None,
+    planned: bool = False,
     force: bool = False,
 ) -> Arm:
-    """Arm of a checked point: labels of groups, and other inputs."""
+    """Arm of a checked point: labels of groups, and other inputs.
+
+    Runs that are `planned` are split as the law alone says, in closed form where it has one;
+    otherwise the best split of a draw is that of its law and its departure from it.
+    """
     law = fit.law
     labels = pd.DataFrame([{g: row.get(g) for g in fit.groups} | {"": 0}])
     drawn = parameter_draws(fit, labels, rng)
-    parameters = {p: jnp.asarray(v) for p, v in drawn.items()}
-    count = max(len(v) for v in parameters.values())
+    parameters = {p: jnp.asarray(v) if p in law.parameters else v for p, v in drawn.items()}
+    count = sample_count(law, parameters)
     own = cost_of(cost, row, row.get(by), force).draws(count)
     if unique is not None and not unique > 0:
         raise UsageError(f"unique is {unique}; unique tokens are a positive number")
@@ -145,7 +151,7 @@ def arm_of(
         unique=jnp.asarray(np.inf if unique is None else float(unique)),
         better=better,
         capped=capped,
-        closed=closed and own.is_power and not capped,
+        closed=closed and own.is_power and not capped and (planned or not fit.spec.walks),
     )
 
 

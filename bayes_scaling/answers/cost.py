@@ -197,6 +197,6 @@ def _fitted(fit: Fit, row: Row, force: bool) -> Cost:
 
 def _columns(law: Law, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """Draws of every parameter, shape (sample,)."""
-    flat = {p: jnp.asarray(v)[:, 0] for p, v in drawn.items()}
+    flat = {p: jnp.asarray(drawn[p])[:, 0] for p in law.parameters}
     count = len(next(iter(flat.values())))
     return {p: jnp.broadcast_to(jnp.asarray(v), (count,)) for p, v in law.expand(flat).items()}

@@ -47,6 +47,11 @@ class Forecast:
     known : tuple of str
         Inputs with a default, such as the chance of guessing: they belong to a task, and not
         to the run.
+    discrepancy : (point,) array, optional
+        Share of the variance of the log response that the drift of exponents beyond the fitted
+        runs adds; None where the fit has none, or it was left out.
+    sensitivity : DataFrame, optional
+        How much the mean at points outside the fitted runs depends on the prior and on the runs.
     """
 
     law: str
@@ -61,6 +66,8 @@ class Forecast:
     counts_embeddings: bool | None = None
     flops: str | None = None
     known: tuple[str, ...] = ()
+    discrepancy: Float[np.ndarray, " point"] | None = None
+    sensitivity: pd.DataFrame | None = None
 
     def summary(self) -> pd.DataFrame:
         """One row a point: inputs, groups, mean, sd, quantiles, extrapolation.
@@ -69,7 +76,8 @@ class Forecast:
         -------
         DataFrame
             Quantiles are columns ``q0.025`` to ``q0.975``; ``extrapolation`` is
-            "inside" or "outside" the fitted ranges.
+            "inside" or "outside" the fitted ranges, and ``discrepancy`` the share of the
+            variance that comes of what the law cannot know.
         """
         values = self.draws.transpose("sample", "point").to_numpy()
         table = self.points.copy()
@@ -78,6 +86,8 @@ class Forecast:
             table[f"q{q:g}"] = row
         outside = (self.extrapolation > 0).any(axis=1)
         table["extrapolation"] = np.where(outside, "outside", "inside")
+        if self.discrepancy is not None:
+            table["discrepancy"] = self.discrepancy
         return table
 
     def average_over(self, group: str, within: Sequence[str] = ()) -> Forecast:
@@ -119,6 +129,8 @@ class Forecast:
             groups=tuple(g for g in self.groups if g not in gone),
             points=table,
             draws=xr.DataArray(means, dims=("sample", "point")),
+            discrepancy=None,
+            sensitivity=None,
             extrapolation=pd.DataFrame(
                 [beyond[rows].max(axis=0) for rows in members], columns=outside.columns
             ),
@@ -150,6 +162,7 @@ def forecast(
     *,
     kind: ForecastKind = "new-run",
     of: ForecastOf = "response",
+    discrepancy: bool = True,
     seed: int = 0,
     force: bool = False,
 ) -> Forecast:
@@ -175,6 +188,9 @@ def forecast(
         that all groups share for another).
     of : {"response", "loss"}
         Of a chain: the metric, or the loss that it follows.
+    discrepancy : bool
+        Whether exponents go on drifting beyond the fitted runs, as the fit says they may;
+        without it the answer is that of a law which holds there as it did.
     seed : int
         Of the draws of new groups, rung effects and noise.
     force : bool
@@ -201,7 +217,8 @@ def forecast(
         )
     need_usable(fit, force)
     table = read_points(fit, points)
-    draws = draw_responses(fit, table, kind, of, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    draws = draw_responses(fit, table, kind, of, rng, drifting=discrepancy)
     extrapolation = extrapolation_of(fit, table)
     return Forecast(
         law=fit.law.name,
@@ -216,16 +233,39 @@ def forecast(
         counts_embeddings=fit.record.counts_embeddings,
         flops=fit.record.flops,
         known=tuple(k for k, v in fit.law.inputs.items() if v.default is not None),
+        discrepancy=discrepancy_share(fit, table, draws, seed) if discrepancy else None,
     )
 
 
+def discrepancy_share(
+    fit: Fit, table: pd.DataFrame, draws: Float[np.ndarray, "sample point"], seed: int
+) -> Float[np.ndarray, " point"] | None:
+    """Share of the variance of the log response that comes of drift beyond the fitted runs.
+
+    That drift is independent of everything that the runs say, so that its variance adds.
+    """
+    if not fit.spec.walks:
+        return None
+    whole, held = (
+        draw_centre(fit, table, np.random.default_rng(seed), drifting=drifting)[0]
+        for drifting in (True, False)
+    )
+    return np.minimum((whole - held).var(axis=0) / np.log(draws).var(axis=0), 1.0)
+
+
 def draw_responses(
-    fit: Fit, table: pd.DataFrame, kind: ForecastKind, of: ForecastOf, rng: np.random.Generator
+    fit: Fit,
+    table: pd.DataFrame,
+    kind: ForecastKind,
+    of: ForecastOf,
+    rng: np.random.Generator,
+    *,
+    drifting: bool = True,
 ) -> Float[np.ndarray, "sample point"]:
     """Draws of responses at checked points, in their unit."""
     if fit.law.link:
         return draw_chain(fit, table, rng, new_run=kind == "new-run", loss_only=of == "loss")
-    centre, parameters = draw_centre(fit, table, rng)
+    centre, parameters = draw_centre(fit, table, rng, drifting=drifting)
     if kind == "new-run":
         return draw_new_runs(fit, table, centre, parameters, rng)
     return expected_response(fit, centre)

@@ -161,7 +161,7 @@ def curves_of(
             continue
         arm = arm_of(
             fit, row, cost=path.cost, rng=rng, by=by, within=path.within, unique=path.unique,
-            better=better or better_of(fit), force=force,
+            better=better or better_of(fit), planned=True, force=force,
         )  # fmt: skip
         kind: Kind = "ratio" if path.ratio else "size" if path.size else "best"
         curves.append(BudgetCurve(arm, kind, path.ratio or path.size or 1.0))

@@ -13,12 +13,15 @@ from jax import Array
 from jaxtyping import Float
 
 from bayes_scaling.law import Law
+from bayes_scaling.law.discrepancy import DISCREPANCY, Discrepancy
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.curves import histories
 from bayes_scaling.program.noise import RUNG_NU, Noise
+from bayes_scaling.program.observation import settled
 from bayes_scaling.program.rungs import label_rung, rung_inputs
+from bayes_scaling.program.structure import departure_site, own_site, sd_site
 
 from .serial import tied, ties_of
 
@@ -32,10 +35,10 @@ def flat_draws(fit: Fit, name: str) -> np.ndarray:
 
 
 def draw_centre(
-    fit: Fit, table: pd.DataFrame, rng: np.random.Generator
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator, *, drifting: bool = True
 ) -> tuple[Float[np.ndarray, "sample point"], Draws]:
-    """The law's mean at the points on the noise's scale, draw by draw, and its parameters."""
-    values = parameter_draws(fit, table, rng)
+    """The mean at the points on the noise's scale, draw by draw, and the law's parameters."""
+    values = parameter_draws(fit, table, rng, drifting=drifting)
     scaled = np.asarray(fit.structure.noise.to_scale(mean_draws(fit, table, values)))
     return np.broadcast_to(scaled, (scaled.shape[0], len(table))), values
 
@@ -61,10 +64,16 @@ def centred_inputs(fit: Fit, table: pd.DataFrame) -> dict[str, Any]:
     return jax.tree.map(jnp.asarray, fit.law.centre(inputs, fit.spec.references))
 
 
-def parameter_draws(fit: Fit, table: pd.DataFrame, rng: np.random.Generator) -> Draws:
-    """Draws of the law's parameters for the group of each point; a new group where it has none."""
+def parameter_draws(
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator, *, drifting: bool = True
+) -> Draws:
+    """Draws of the law's parameters for the group of each point; a new group where it has none.
+
+    With them comes the departure from the law, which stops `drifting` at the last fitted run
+    where that is asked for.
+    """
     law, structure = fit.law, fit.structure
-    values = {}
+    values: dict[str, Any] = {}
     for p, parameter in law.parameters.items():
         link = LINKS[parameter.prior.link]
         z = np.asarray(link.to_real(jnp.asarray(flat_draws(fit, structure.centre_site(p)))))
@@ -78,7 +87,46 @@ def parameter_draws(fit: Fit, table: pd.DataFrame, rng: np.random.Generator) -> 
             new = rng.normal(size=len(z)) * flat_draws(fit, f"{p}_sd_{c}")
             z = z + _by_label(flat_draws(fit, f"{p}_effect_{c}"), new, _codes(fit, c, table))
         values[p] = link.to_support(jnp.asarray(z))
+    if fit.spec.walks:
+        values[DISCREPANCY] = discrepancy_draws(fit, table, rng, drifting=drifting)
     return values
+
+
+def sample_count(law: Law, parameters: Mapping[str, Any]) -> int:
+    """Number of joint draws."""
+    return max(len(parameters[p]) for p in law.parameters)
+
+
+def discrepancy_draws(
+    fit: Fit, table: pd.DataFrame, rng: np.random.Generator, *, drifting: bool = True
+) -> Discrepancy:
+    """Draws of the departure from the law, as a function, for the group of each point.
+
+    Weights have shape (interval, sample, point): what all recipes share, and their own. Where it
+    is not `drifting` any more, slopes stay beyond the fitted runs what they were there.
+    """
+    walks = fit.spec.walks
+    parts = [flat_draws(fit, departure_site(w.name)) for w in walks]
+    shared = np.concatenate(parts, axis=1).T
+    weights = np.repeat(shared[:, :, None], len(table), axis=2)
+    for column in fit.structure.departing:
+        fitted, sd = (flat_draws(fit, k) for k in (own_site(column), sd_site(own_site(column))))
+        new = sd[:, None] * rng.normal(size=(len(sd), fitted.shape[-1]))
+        levels = np.concatenate([fitted, new[:, None]], axis=1)  # sample, level, interval
+        own = levels[:, _codes(fit, column, table)].transpose(2, 0, 1)
+        weights[: len(own)] += own
+    if not drifting:
+        inside = [interval in w.fitted for w in walks for interval in w.intervals]
+        weights = weights * np.array(inside)[:, None, None]
+    placed = [(i, interval) for i, w in enumerate(walks) for interval in w.intervals]
+    return Discrepancy(
+        directions=tuple(w.direction for w in walks),
+        walk=jnp.asarray([i for i, _ in placed]),
+        side=jnp.asarray([float(interval.side) for _, interval in placed]),
+        start=jnp.asarray([interval.start for _, interval in placed]),
+        width=jnp.asarray([interval.width for _, interval in placed]),
+        weights=jnp.asarray(weights),
+    )
 
 
 def _by_label(
@@ -106,6 +154,9 @@ def draw_spread(
     """Scale of the noise at points: common, known, and what the law adds."""
     se = jnp.asarray(table["se"].to_numpy(dtype=float)) if "se" in table else None
     sigma = jnp.asarray(flat_draws(fit, "sigma")[:, None])
+    if fit.spec.settling:
+        decades = jnp.asarray(fit.spec.walks[0].place(centred_inputs(fit, table)))
+        sigma = settled(sigma, jnp.asarray(flat_draws(fit, "settling")[:, None]), decades)
     noise = fit.structure.noise
     assert isinstance(noise, Noise)
     scale = noise.spread(sigma, se, jnp.asarray(centre))

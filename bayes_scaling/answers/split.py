@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .arm import DATA, SIZE, Arm, Grid, decaying
+from .predict import sample_count
 
 GRID = 48  # sizes that the search starts from
 GOLDEN = 32  # steps of the golden section: a millionth of the grid's spacing
@@ -53,7 +54,7 @@ def train(arm: Arm, budget: Any, kind: Kind = "best", number: float = 1.0) -> Tr
         The best split of each draw, or a fixed `number` of tokens per parameter or of parameters.
     number : float
     """
-    count = max(len(v) for v in arm.parameters.values())
+    count = sample_count(arm.law, arm.parameters)
     given = jnp.broadcast_to(jnp.asarray(budget, dtype=float), (count, jnp.shape(budget)[1]))
     places = given.shape[1]
     wide = next((b for b in BUCKETS if b >= places), places)

@@ -17,7 +17,7 @@ from bayes_scaling.posterior.fit import Fit
 from .extrapolation import extrapolation_of, warnings_of
 from .optimum import WIDER, Box, Surface, box_of
 from .points import Points, need_usable, read_points
-from .predict import centred_inputs, parameter_draws
+from .predict import centred_inputs, parameter_draws, sample_count
 from .swept import fitted_runs, read_settings
 
 CUT = 0.01  # probability of an optimum outside the box that is worth a warning
@@ -266,8 +266,9 @@ def _surfaces(
 ) -> tuple[Surface, ...]:
     law, points = fit.law, len(table)
     values = parameter_draws(fit, table, rng)
-    samples = max(len(v) for v in values.values())
-    wide = {p: jnp.broadcast_to(v, (samples, points)) for p, v in values.items()}
+    samples = sample_count(law, values)
+    # a departure along scale moves all settings alike
+    wide = {p: jnp.broadcast_to(values[p], (samples, points)) for p in law.parameters}
     inputs = {k: v for k, v in centred_inputs(fit, table).items() if k not in law.settings}
 
     def at(k: int) -> Surface:

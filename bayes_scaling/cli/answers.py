@@ -23,6 +23,13 @@ def forecast(
         str | None,
         typer.Option("--average", help="Grouping column to average over, such as the tasks."),
     ] = None,
+    discrepancy: Annotated[
+        bool,
+        typer.Option(
+            "--discrepancy/--no-discrepancy",
+            help="Whether exponents may go on drifting beyond the fitted runs.",
+        ),
+    ] = True,
     seed: Seed = 0,
     law: FitLaw = None,
     figure: FigureFile = None,
@@ -39,6 +46,7 @@ def forecast(
         read_points(fitted, at, points),
         kind=kind.value,
         of=of.value,
+        discrepancy=discrepancy,
         seed=seed,
         force=force,
     )

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from bayes_scaling.posterior import Fit
 
 
+class PriorName(StrEnum):
+    """Where priors come from."""
+
+    weak = "weak"
+    population = "population"
+
+
 class Kind(StrEnum):
     """Kinds of forecast."""
 

@@ -13,6 +13,7 @@ from .options import Model
 if TYPE_CHECKING:
     from bayes_scaling.law import Law
     from bayes_scaling.posterior import ScalingModel
+    from bayes_scaling.posterior.weighted import WeightedModel
     from bayes_scaling.runs import Runs
 
 
@@ -34,17 +35,19 @@ def read_scales(texts: list[str] | None) -> dict[str, float | dict[str, float]]:
     return found
 
 
-def make_model(options: Model) -> ScalingModel:
+def make_model(options: Model) -> ScalingModel | WeightedModel:
     """Make the model that the options describe."""
-    from bayes_scaling import ScalingModel, find_law
+    import bayes_scaling
 
-    return ScalingModel(
-        find_law(options.law),
+    return bayes_scaling.make_model(
+        options.law,
         pool=read_pairs(options.pool, "--pool"),  # type: ignore[arg-type]
         noise=options.noise,
         rung=False if options.rung == "off" else None,
         serial=options.serial,
         group_sd=read_scales(options.group_sd),
+        discrepancy=options.discrepancy,
+        prior=options.prior.value if options.prior else None,
     )
 
 

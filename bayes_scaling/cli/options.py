@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from .arguments import Better, Kind
+from .arguments import Better, Kind, PriorName
 
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
 FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrote.")]
@@ -19,8 +19,8 @@ LawName = Annotated[
     str,
     typer.Option(
         "--law",
-        help="A law, law:variant, law:alpha=0.3, law:web,books (columns), a chain of two laws "
-        "(chinchilla+error_decay), or my_law.py.",
+        help="auto (weighted laws of N and D), a law, law:variant, law:alpha=0.3, "
+        "law:web,books (columns), a chain of two laws (chinchilla+error_decay), or my_law.py.",
     ),
 ]
 FitLaw = Annotated[
@@ -173,11 +173,24 @@ OfKind = Annotated[Kind, typer.Option("--kind", help="The law's mean, or one mor
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 
 
+Departing = Annotated[
+    bool | None,
+    typer.Option(
+        "--discrepancy/--no-discrepancy",
+        help="Whether losses may depart from the law; by default where they fall in scale.",
+    ),
+]
+PriorOption = Annotated[
+    PriorName | None,
+    typer.Option("--prior", help="By default population for auto, weak for a named law."),
+]
+
+
 @dataclass(frozen=True)
 class Model:
     """Options that say what is fitted to which table."""
 
-    law: LawName = "chinchilla"
+    law: LawName = "auto"
     inputs: Inputs = None
     response: Response = "loss"
     group: Group = None
@@ -198,6 +211,8 @@ class Model:
     pool: Pool = None
     group_sd: GroupSd = None
     serial: Serial = None
+    discrepancy: Departing = None
+    prior: PriorOption = None
     noise: NoiseName = None
     unit: Unit = None
     embeddings: Embeddings = None

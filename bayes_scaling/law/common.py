@@ -90,7 +90,11 @@ Lapse = Annotated[
 CEILING = Derived("ceiling", lambda x0, p: 1 - p["lapse"], "score of an endless scale", "fraction")
 
 FLOOR = Derived(
-    "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible loss", "nat/token"
+    "E",
+    lambda x0, p: p["level"] * (1 - p["reducible"]),
+    "irreducible loss",
+    "nat/token",
+    floor=True,
 )
 
 A = Derived(

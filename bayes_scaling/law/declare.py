@@ -132,6 +132,8 @@ class Derived:
     bend : str
         Input on whose axis this quantity is the place of a bend, or "": a bend outside
         the fitted runs is reported.
+    floor : bool
+        Whether it is the loss that no scale removes, a function of the parameters alone.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Derived:
     meaning: str
     unit: str = ""
     bend: str = ""
+    floor: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from jax import Array
 from bayes_scaling.errors import UsageError
 
 from .declare import Derived, Input, Mixture, Parameter, Values, Variant
+from .discrepancy import DISCREPANCY, departed
 from .response import Response
+from .travel import packed
 
 SCHEDULE, STEP = "schedule", "step"
 REFERENCE = "reference loss"  # of a chain, beside the centred inputs
@@ -174,7 +176,8 @@ class Law:
         inputs : mapping of str to array
             Positive, ``x / x0``; arrays broadcast against the parameters.
         values : mapping of str to array
-            The free parameters, on their natural scale.
+            The free parameters, on their natural scale; under ``"discrepancy"``, where there
+            is one, the departure from the law.
 
         Returns
         -------
@@ -185,7 +188,17 @@ class Law:
             return self.link.mean(inputs, self.expand(values))
         arguments = {k: inputs[k] for k in self.inputs if k != STEP or not self.scheduled}
         history = {SCHEDULE: inputs[SCHEDULE]} if self.scheduled else {}
-        return self.function(*arguments.values(), **history, **self.expand(values))
+        full = self.expand(values)
+        discrepancy = full.pop(DISCREPANCY, None)
+        mean = self.function(*arguments.values(), **history, **full)
+        if discrepancy is None:
+            return mean
+        return departed(mean, self.floor(full), discrepancy, inputs)
+
+    def floor(self, full: Values) -> Any:
+        """Irreducible loss that all parameters say, zero where the law has none."""
+        found = [d for d in self.derived if d.floor]
+        return found[0].value({}, full) if found else 0.0
 
     def extra_spread(self, inputs: Values, values: Values) -> Any:
         """Sd of runs beyond the common one, as `mean` takes its arguments; None without any."""
@@ -275,6 +288,10 @@ class Law:
             fixed=MappingProxyType({**self.fixed, **fix}),
             variants=MappingProxyType({}),
         )
+
+    def __reduce__(self) -> tuple[Callable[[str, str], Law], tuple[str, str]]:
+        """Travel to another process by name and source; its function cannot (`travel`)."""
+        return packed(self)
 
     def __repr__(self) -> str:
         return f"Law({self.name}: {', '.join(self.inputs)} -> {self.response.kind})"

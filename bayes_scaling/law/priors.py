@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -106,6 +106,10 @@ class Prior:
                 )
             return self.loc + math.log(unit), self.sd
         return self.loc, self.sd
+
+    def moved(self, loc: float, sd: float) -> Prior:
+        """Prior on the same support with another mean and sd on the unconstrained scale."""
+        return replace(self, loc=loc, sd=sd)
 
     def __str__(self) -> str:
         unit = f" x {self.scale} response" if self.scale else ""

@@ -15,7 +15,7 @@ of each group say. The density is exact: the log determinant is added.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -111,20 +111,17 @@ class Coordinates:
         self.data = data
         sites = structure.sites()
         start = first_sites(structure, data)
-        t0 = {k: start[k] for k, s in sites.items() if s.kind in ("centre", "effect")}
-        eta0 = {k: start[k] for k, s in sites.items() if s.kind in ("group_sd", "noise", "rung_sd")}
+        linear = ("centre", "effect", "discrepancy")
+        t0 = {k: start[k] for k, s in sites.items() if s.kind in linear}
+        scales = ("group_sd", "noise", "rung_sd", "discrepancy_sd")
+        eta0 = {k: start[k] for k, s in sites.items() if s.kind in scales}
         self.t0, self._unravel_t = ravel_pytree(t0)
         self.eta0, self._unravel_eta = ravel_pytree(eta0)
         self.n_eta, self.n_t, self.n_rungs = len(self.eta0), len(self.t0), structure.rungs
         # the scale of each effect, as an index into eta; -1 for centres
         where = {k: i for i, k in enumerate(sorted(eta0))}
         owners = [
-            np.full(
-                sites[k].shape,
-                where[f"{sites[k].parameter}_sd_{sites[k].dims[0]}"]
-                if sites[k].kind == "effect"
-                else -1,
-            )
+            np.full(sites[k].shape, -1 if sites[k].kind == "centre" else where[structure.owner(k)])
             for k in sorted(t0)
         ]
         self._owner = np.concatenate([np.ravel(o) for o in owners])
@@ -211,7 +208,10 @@ class Coordinates:
             squares = jnp.sum(lin.weights[rows] * left[rows] ** 2)
             # below a millionth of the scale a noiseless table would run away
             least = (1e-6 * measure.scale) ** 2
-            variance = jnp.maximum((squares + fitted) / left[rows].size, least)
+            count: Any = left[rows].size
+            if self.data.copies is not None and self.data.losses is None:
+                count = jnp.sum(self.data.copies)
+            variance = jnp.maximum((squares + fitted) / count, least)
             if measure.noise.side:  # half to each: the sampler finds the split
                 sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
                 variance = 0.5 * variance
@@ -222,6 +222,14 @@ class Coordinates:
                 members = self._owner == self._where[name]
                 prior = self.structure.group_sd(site.parameter, name)
                 sites[name] = _scale_mode(second[members].sum(), int(members.sum()), prior)
+            elif site.kind == "discrepancy_sd":
+                members = self._owner == self._where[name]
+                sites[name] = _log_normal_mode(
+                    second[members].sum(),
+                    int(members.sum()),
+                    self.data.prior_loc[name],
+                    self.data.prior_sd[name],
+                )
         return ravel_pytree(sites)[0]
 
     @property
@@ -234,7 +242,9 @@ class Coordinates:
     def likelihood_scalars(self) -> list[int]:
         """Places in eta of scalars that no closed form updates: concentrations, gaps."""
         bounded = isinstance(self.structure.noise, BoundedNoise)
-        return [self._where[name] for name in self.structure.own_scalars if bounded]
+        names = [name for name in self.structure.own_scalars if bounded]
+        names += ["settling"] if self.structure.settling else []
+        return [self._where[name] for name in names]
 
     def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
         """Linearise the program at `t`, with runs and rungs weighted."""
@@ -378,6 +388,22 @@ def _scale_mode(
     lost = count - 1
     variance = 0.5 * prior**2 * (jnp.sqrt(lost**2 + 4.0 * total / prior**2) - lost)
     return 0.5 * jnp.log(jnp.maximum(variance, 1e-12 * prior**2))
+
+
+def _log_normal_mode(
+    total: Float[Array, ""], count: int, loc: Float[Array, ""], sd: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Mode of the log of a standard deviation with a log-normal prior, by Newton's method.
+
+    `total` is the expected sum of squares of `count` normal effects.
+    """
+
+    def step(_: int, x: Array) -> Array:
+        squares = total * jnp.exp(-2.0 * x)
+        slope = squares - count - (x - loc) / sd**2
+        return x + jnp.clip(slope / (2.0 * squares + 1.0 / sd**2), -1.0, 1.0)
+
+    return jax.lax.fori_loop(0, 12, step, loc)
 
 
 def _positive(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:

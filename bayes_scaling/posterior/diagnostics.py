@@ -15,6 +15,7 @@ from bayes_scaling.law import Law
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import EXCESS_SD, NU_FLOOR, SIGMA_SD
+from bayes_scaling.program.observation import SETTLING
 from bayes_scaling.program.structure import Site, Structure
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -90,10 +91,14 @@ def prior_sds(structure: Structure, prior_sd: dict[str, float]) -> dict[str, flo
 def _site_sd(name: str, site: Site, structure: Structure, prior_sd: dict[str, float]) -> float:
     if site.kind == "centre":
         return prior_sd[site.parameter]
+    if site.kind in ("discrepancy", "discrepancy_sd"):
+        return math.nan  # what a law cannot know need not be learned
     if site.kind == "effect":
         return structure.group_sd(site.parameter, f"{site.parameter}_sd_{site.dims[0]}")
     if name in ("sigma", "loss_sigma"):
         return SIGMA_SD
+    if name == "settling":
+        return SETTLING[1]
     if name == "excess":
         return EXCESS_SD
     if name in NUS:

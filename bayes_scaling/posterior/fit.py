@@ -18,10 +18,13 @@ from bayes_scaling.errors import Finding, FitError
 from bayes_scaling.law import Law
 from bayes_scaling.program import Spec, Structure
 from bayes_scaling.program.bounded import BoundedNoise
+from bayes_scaling.program.discrepancy import Walk
 
 from .diagnostics import prior_sds, summarise
 from .findings import diagnose
 from .nuts import Settings
+from .pointwise import log_scores
+from .suspicious import suspicious_findings
 
 FORMAT = 1
 
@@ -136,15 +139,21 @@ class Fit:
             ess_bulk, ess_tail, contraction (one minus posterior over prior variance
             on the unconstrained scale).
         """
-        hidden = self.table["kind"].isin(["effect", "rung_effect"])
+        hidden = self.table["kind"].isin(["effect", "rung_effect", "discrepancy"])
         return self.table[~hidden].reset_index(drop=True)
 
     @functools.cached_property
     def warnings(self) -> tuple[Finding, ...]:
-        """Findings about the sampling, what was not learned, and the table."""
+        """Findings about the sampling, what was not learned, rows out of line, and the table."""
         stats = self.tree["sample_stats"].to_dataset()
         sampling = diagnose(self.table, stats, self.posterior, self.law, self.spec.ranges)
-        return sampling + tuple(Finding(**f) for f in self.record.findings)  # type: ignore[arg-type]
+        reading = tuple(Finding(**f) for f in self.record.findings)  # type: ignore[arg-type]
+        return (*sampling, *suspicious_findings(self), *reading)
+
+    @functools.cached_property
+    def log_scores(self) -> xr.Dataset:
+        """Log ``prior`` and ``likelihood`` of every draw, as `pointwise.log_scores` has them."""
+        return log_scores(self)
 
     @property
     def usable(self) -> bool:
@@ -233,6 +242,7 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
             f"{', '.join(spec['pool'])}); hand the law over that was fitted, "
             f"bs.load(path, law=...), or fit again"
         )
+    spec["walks"] = tuple(Walk.of(walk) for walk in spec.get("walks", ()))
     settings = Settings(**json.loads(tree.attrs["settings"]))
     return Fit(law, Spec(**spec), record, settings, tree)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -17,13 +17,17 @@ from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
 from bayes_scaling.program.counts import merged
+from bayes_scaling.program.discrepancy import Walk, interval_labels
 from bayes_scaling.program.pooling import Pool
+from bayes_scaling.program.population import Population, population_of
+from bayes_scaling.program.structure import OWN_WALKS, intervals_of
 from bayes_scaling.runs import Runs, check_runs
 
 from .fit import Fit, Record, as_dataset, file_sha256
 from .nuts import Draws, Settings, sample
 
 PACKAGES = ("bayes-scaling", "jax", "numpyro", "blackjax", "xarray", "arviz-stats")
+PriorName = Literal["weak", "population"]
 _compiled: dict[Any, Any] = {}
 
 
@@ -53,6 +57,19 @@ class ScalingModel:
     group_sd : mapping of str to float, optional
         Scale of the prior of a parameter's sd between groups, or a mapping from grouping
         column to one: seeds and schedules differ far less than recipes do.
+    discrepancy : bool or mapping, optional
+        Whether the exponents of the law may drift, so that losses depart from it the further
+        the runs lie beyond those fitted; by default where losses fall in scale. A mapping
+        replaces the priors of its sizes, ``{"scale": (0.03, 0.7), "own": (0.01, 0.7)}``:
+        median, and sd of the logarithm, of the change of the slope over a decade, along each
+        walk and of each recipe on its own.
+    prior : {"weak", "population"} or Population
+        The law's own priors; or those learned from public suites of runs, which say more about
+        exponents, floors and how far losses depart from the law. Those of `priors`, `group_sd`
+        and `discrepancy` come first.
+    effective_runs : float, optional
+        A baseline, for comparison: caps how many runs a group counts for by a power on the
+        likelihood. Such intervals are calibrated by no model, and `calibrate` refuses them.
     """
 
     def __init__(
@@ -65,6 +82,9 @@ class ScalingModel:
         serial: bool | None = None,
         priors: Mapping[str, Prior] | None = None,
         group_sd: Mapping[str, float | Mapping[str, float]] | None = None,
+        discrepancy: bool | Mapping[str, tuple[float, float]] | None = None,
+        prior: PriorName | Population = "weak",
+        effective_runs: float | None = None,
     ):
         if not isinstance(law, Law):
             raise UsageError(
@@ -82,6 +102,9 @@ class ScalingModel:
         self.serial = serial
         self.priors = dict(priors or {})
         self.group_sd = dict(group_sd or {})
+        self.discrepancy = discrepancy
+        self.population = _population(law, prior)
+        self.effective_runs = effective_runs
 
     def spec(self, runs: Runs) -> Spec:
         """Settle pooling, priors and references for a table, after checking it.
@@ -103,6 +126,9 @@ class ScalingModel:
             serial=self.serial,
             priors=self.priors,
             group_sd=self.group_sd,
+            discrepancy=self.discrepancy,
+            population=self.population,
+            effective_runs=self.effective_runs,
         )
 
     def prior_predictive(self, runs: Runs, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
@@ -176,16 +202,37 @@ class ScalingModel:
             say(f"sampling {chains} chains of {warmup} + {draws}")
             drawn = jax.block_until_ready(run(data, jax.random.key(seed)))
             seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
-        tree = xr.DataTree.from_dict(
-            {
-                "posterior": _posterior(drawn, spec, self.law, structure),
-                "sample_stats": _stats(drawn),
-                "observed_data": _observed(runs),
-                "constant_data": _constants(runs),
-            }
-        )
-        record = _record(self.law, runs, check_runs(runs, self.law), seed, seconds)
-        return Fit(self.law, spec, record, settings, tree)
+        return assemble(self.law, spec, runs, drawn, settings, seed, seconds)
+
+
+def assemble(
+    law: Law,
+    spec: Spec,
+    runs: Runs,
+    drawn: Draws,
+    settings: Settings,
+    seed: int,
+    seconds: dict[str, float],
+) -> Fit:
+    """Put what the sampler returned, the runs and their record together as a fit."""
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": _posterior(drawn, spec, law, seed),
+            "sample_stats": _stats(drawn),
+            "observed_data": _observed(runs),
+            "constant_data": _constants(runs),
+        }
+    )
+    record = _record(law, runs, check_runs(runs, law), seed, seconds)
+    return Fit(law, spec, record, settings, tree)
+
+
+def _population(law: Law, prior: PriorName | Population) -> Population | None:
+    if isinstance(prior, Population):
+        return prior
+    if prior not in ("weak", "population"):
+        raise UsageError(f"prior is '{prior}'; it must be weak or population (--prior)")
+    return population_of(law) if prior == "population" else None
 
 
 def compilations() -> int:
@@ -221,11 +268,16 @@ def _settings(chains: int, draws: int, warmup: int, target_accept: float) -> Set
     return Settings(chains, draws, warmup, target_accept)
 
 
-def _posterior(drawn: Draws, spec: Spec, law: Law, structure: Structure) -> xr.Dataset:
-    """Sites, group values of pooled parameters, and derived quantities."""
+def _posterior(drawn: Draws, spec: Spec, law: Law, seed: int) -> xr.Dataset:
+    """Sites, group values of pooled parameters, derived quantities, and all the discrepancy."""
+    structure = spec.structure(law)
     sites = structure.sites()
     dims = {k: s.dims for k, s in sites.items()}
-    posterior = as_dataset({k: np.asarray(v) for k, v in drawn.sites.items()}, dims, spec.labels)
+    arrays = {k: np.asarray(v) for k, v in drawn.sites.items()}
+    labels: dict[str, Any] = dict(spec.labels)
+    arrays |= whole_discrepancy(spec.walks, structure, arrays, seed)
+    labels |= interval_labels(spec.walks)
+    posterior = as_dataset(arrays, dims, labels)
     values: dict[str, xr.DataArray] = {}
     for p, parameter in law.parameters.items():
         name = structure.centre_site(p)
@@ -239,6 +291,31 @@ def _posterior(drawn: Draws, spec: Spec, law: Law, structure: Structure) -> xr.D
             posterior[p] = z.copy(data=np.asarray(to_support(z.to_numpy())))
         values[p] = posterior[p]
     return posterior.assign(derived_draws(law, spec.references, values))
+
+
+def whole_discrepancy(
+    walks: Sequence[Walk], structure: Structure, arrays: Mapping[str, np.ndarray], seed: int
+) -> dict[str, np.ndarray]:
+    """Weights of fitted intervals, and of those beyond, of which the runs know only the sd.
+
+    They are drawn once, with the fit, so that every answer has the same function a draw.
+    """
+    rng = np.random.default_rng([seed, len(walks)])
+    own = walks[:OWN_WALKS]
+    found = {}
+    for name, site in structure.sites().items():
+        if site.kind != "discrepancy":
+            continue
+        fitted, sd = arrays[name], arrays[structure.owner(name)]
+        sd = sd.reshape(*sd.shape, *[1] * (fitted.ndim - sd.ndim))
+        mine = [w for w in walks if site.dims == (intervals_of(w.name),)] or own
+        ends = np.cumsum([len(w.fitted) for w in mine])[:-1]
+        parts = []
+        for walk, inside in zip(mine, np.split(fitted, ends, axis=-1), strict=True):
+            fresh = rng.normal(size=(*inside.shape[:-1], len(walk.beyond)))
+            parts += [inside, sd * fresh]
+        found[name] = np.concatenate(parts, axis=-1)
+    return found
 
 
 class _Watched(dict[str, Any]):

@@ -152,6 +152,8 @@ class Rows:
         if data.untuned is not None:
             wider = HALF_NORMAL_VARIANCE * (values["excess"] / values["sigma"]) ** 2
             weight = jnp.where(data.untuned, weight / (1.0 + wider), weight)
+        if data.copies is not None:
+            weight = data.copies * weight
         return Working(weight * (values["sigma"] / spread) ** 2, self.observed)
 
     def _chain(self, full: Values, values: Values, shared: Float[Array, " #runs"]) -> Working:
@@ -191,6 +193,8 @@ class Rows:
             kept = jnp.ones_like(weight)
             if data.seen is not None and not measure.prefix:
                 kept = jnp.where(data.seen, kept, 0.0)
+            if data.copies is not None:
+                kept = data.copies * kept
             return Working(kept, observed)
         if self.curves:  # items on different curves say little by themselves
             return Working(weight, observed)

@@ -23,8 +23,10 @@ def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
             start[name] = jnp.asarray(noise.prior(name)[0])
         elif site.kind == "centre":
             start[name] = jnp.broadcast_to(data.prior_loc[site.parameter], site.shape)
-        elif site.kind == "effect":
+        elif site.kind in ("effect", "discrepancy"):
             start[name] = jnp.zeros(site.shape)
+        elif site.kind == "discrepancy_sd":
+            start[name] = data.prior_loc[name]
         elif site.kind == "group_sd":
             group_sd = structure.group_sd(site.parameter, name)
             start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
@@ -34,6 +36,8 @@ def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
             start[name] = jnp.log(jnp.asarray(3.0))
         elif name == "excess":
             start[name] = jnp.log(EXCESS_MEDIAN * data.scale)
+        elif name == "settling":
+            start[name] = data.prior_loc["settling"]
         elif name == "rho":
             start[name] = jnp.zeros(())
         elif name == "rung_sd":

@@ -20,10 +20,13 @@ from bayes_scaling.runs import Runs
 from .bounded import LOGIT_UNIT, BoundedNoise
 from .check import check_names, check_noise, check_serial
 from .curves import histories, history_units, neighbours, order_for, usual_gap
+from .discrepancy import Walk, discrepancy_wanted, settle_sds, walks_of
 from .noise import AnyNoise, Noise, noise_named
+from .observation import SETTLING
 from .pooling import Pool, settle_group_sds, settle_pooling
+from .population import Population
 from .rungs import rung_labels, rung_wanted
-from .structure import Data, Losses, Pooling, Structure
+from .structure import OWN, Data, Losses, Pooling, Structure, own_site, sd_site
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,16 @@ class Spec:
     defaults : dict of str to list
         Values of inputs with a default at the fitted runs, with the labels of their groups:
         what a point takes that does not say.
+    walks : tuple of Walk
+        How losses may depart from the law; none where it is taken to hold.
+    discrepancy_sd : dict of str to (float, float)
+        Median of each sd of the discrepancy, by its site, and sd of its logarithm.
+    settling : bool
+        Whether noise falls with scale.
+    settling_prior : (float, float)
+        Median, and sd of the logarithm, of its fall over a decade.
+    effective_runs : float, optional
+        How many runs a group counts for at most, where the likelihood is raised to a power.
     """
 
     law: str
@@ -92,6 +105,11 @@ class Spec:
     prior_text: dict[str, str] = field(default_factory=dict)
     items: list[str] = field(default_factory=list)
     defaults: list[dict[str, Any]] = field(default_factory=list)
+    walks: tuple[Walk, ...] = ()
+    discrepancy_sd: dict[str, tuple[float, float]] = field(default_factory=dict)
+    settling: bool = False
+    settling_prior: tuple[float, float] = SETTLING
+    effective_runs: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -111,6 +129,9 @@ class Spec:
             group_sds=tuple(self.group_sd.items()),
             loss_noise=_loss_noise(law),
             items=len(self.items),
+            walks=tuple((w.name, len(w.fitted)) for w in self.walks),
+            settling=self.settling,
+            departing=tuple(c for c in groups if sd_site(own_site(c)) in self.discrepancy_sd),
         )
 
 
@@ -124,6 +145,9 @@ def build_spec(
     serial: bool | None = None,
     priors: Mapping[str, Prior] | None = None,
     group_sd: Mapping[str, float | Mapping[str, float]] | None = None,
+    discrepancy: bool | Mapping[str, tuple[float, float]] | None = None,
+    population: Population | None = None,
+    effective_runs: float | None = None,
 ) -> Spec:
     """Settle pooling, priors, references and labels for a table of runs.
 
@@ -149,6 +173,13 @@ def build_spec(
     group_sd : mapping, optional
         Parameter to the scale of its group sd's prior, or to a mapping from grouping
         column to one; by default the law's.
+    discrepancy : bool or mapping, optional
+        Whether losses may depart from the law; by default where they fall in scale. A mapping
+        replaces medians and log sds of ``"discrepancy_sd"`` and ``"discrepancy_sd_own"``.
+    population : Population, optional
+        Learned priors, in the place of the law's; those given one by one come first.
+    effective_runs : float, optional
+        Caps how many runs a group counts for, by a power on the likelihood.
 
     Raises
     ------
@@ -160,7 +191,7 @@ def build_spec(
     chosen = noise_named(noise or law.response.noise)
     check_noise(chosen, law, runs)
     scale, loss_scale = _response_scales(chosen, law, runs)
-    prior = _priors(law, priors or {})
+    prior = _priors(law, (population.priors(law) if population else {}) | dict(priors or {}))
     of_loss = set(law.link.first.parameters) if law.link else set()
     resolved = {
         p: prior[p].resolve(loss_scale if p in of_loss else scale, p) for p in law.parameters
@@ -182,13 +213,20 @@ def build_spec(
         )
     if not alone and rung_wanted(runs, rung, law):
         labels["rung"] = sorted(set(rung_labels(runs, law)))
-    pooling = settle_pooling(law, runs, pool or {})
+    pooling = settle_pooling(law, runs, pool or {}, population.group_sd if population else ())
+    centres = references(law, inputs) | history_units(law, runs) | _loss_reference(law, runs)
+    wanted = discrepancy if isinstance(discrepancy, bool) else True if discrepancy else None
+    walks: tuple[Walk, ...] = ()
+    if discrepancy_wanted(law, chosen, wanted, serial=correlated):
+        walks = walks_of(law, law.centre(inputs, centres))
+    sds = _known_sds(population, walks)
+    sds |= discrepancy if isinstance(discrepancy, Mapping) else {}
     return Spec(
         law=law.name,
         pool=pooling,
         noise=chosen.name,
         labels=labels,
-        references=references(law, inputs) | history_units(law, runs) | _loss_reference(law, runs),
+        references=centres,
         ranges={k: (float(np.nanmin(v)), float(np.nanmax(v))) for k, v in inputs.items()},
         response_scale=dict(scale._asdict()),
         prior_loc={p: loc for p, (loc, _) in resolved.items()},
@@ -200,10 +238,15 @@ def build_spec(
         untuned="untuned" in runs.frame,
         bound=runs.bound,
         schedules={k: v.text for k, v in runs.schedules.items()},
-        group_sd=settle_group_sds(pooling, group_sd or {}),
+        group_sd=_known_group_sds(population, pooling) | settle_group_sds(pooling, group_sd or {}),
+        settling_prior=population.noise.get("settling", SETTLING) if population else SETTLING,
         prior_text={p: str(prior[p]) for p in law.parameters},
         items=items,
         defaults=_defaults(law, runs, inputs),
+        walks=walks,
+        discrepancy_sd=settle_sds(walks, [g for g in runs.groups if len(labels[g]) > 1], sds),
+        settling=bool(walks),
+        effective_runs=effective_runs,
     )
 
 
@@ -236,8 +279,10 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
         inputs["schedule"] = histories(spec, frame["schedule"], inputs["step"])
     response = frame["response"].to_numpy()
     seen = ~np.isnan(response)
+    centred = law.centre(inputs, spec.references)
+    logs = {**spec.discrepancy_sd, "settling": spec.settling_prior}
     return Data(
-        inputs=jax.tree.map(jnp.asarray, law.centre(inputs, spec.references)),
+        inputs=jax.tree.map(jnp.asarray, centred),
         # a harmless number where a run of a chain has no metric: one item out of one, of counts
         response=jnp.asarray(
             np.where(seen, response, 1.0 if runs.counted else np.nanmedian(response))
@@ -245,8 +290,10 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
         levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
         rung=jnp.asarray(rungs),
         se=jnp.asarray(frame["se"].to_numpy()) if "se" in frame else None,
-        prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()},
-        prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()},
+        prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()}
+        | {k: jnp.log(median) for k, (median, _) in logs.items()},
+        prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()}
+        | {k: jnp.asarray(sd) for k, (_, sd) in logs.items()},
         scale=jnp.asarray(spec.scale),
         bound=None if spec.bound is None else jnp.asarray(spec.bound),
         diverged=None if spec.bound is None else jnp.asarray(np.flatnonzero(runs.diverged)),
@@ -257,7 +304,37 @@ def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
         seen=None if seen.all() else jnp.asarray(seen),
         losses=_losses(spec, law, runs) if law.link else None,
         item=jnp.asarray(_codes(frame["item"].tolist(), spec.items)) if spec.items else None,
+        copies=_shares(spec, frame, groups),
+        scale_decades=jnp.asarray(spec.walks[0].place(centred)) if spec.settling else None,
+        departures={w.name: jnp.asarray(w.basis(centred)) for w in spec.walks} or None,
     )
+
+
+def _known_sds(
+    population: Population | None, walks: tuple[Walk, ...]
+) -> dict[str, tuple[float, float]]:
+    """Sizes of the discrepancy that a population knows, of those that a model has."""
+    if population is None:
+        return {}
+    known = (*(w.name for w in walks), OWN)
+    return {k: at for k, at in population.discrepancy.items() if k in known}
+
+
+def _known_group_sds(
+    population: Population | None, pooling: Mapping[str, Mapping[str, Pooling]]
+) -> dict[str, float]:
+    if population is None:
+        return {}
+    partial = [(p, c) for p, own in pooling.items() for c, how in own.items() if how == "partial"]
+    return {f"{p}_sd_{c}": population.group_sd[p] for p, c in partial if p in population.group_sd}
+
+
+def _shares(spec: Spec, frame: pd.DataFrame, groups: list[str]) -> Float[Array, " runs"] | None:
+    """Power of each row's likelihood, where the evidence of a group is capped."""
+    if spec.effective_runs is None:
+        return None
+    count = frame.groupby(groups)["response"].transform("size") if groups else len(frame)
+    return jnp.asarray(np.minimum(1.0, spec.effective_runs / np.broadcast_to(count, len(frame))))
 
 
 def _loss_noise(law: Law) -> Noise | None:

@@ -21,6 +21,7 @@ from .bounded import BoundedNoise
 from .noise import EXCESS_MEDIAN, EXCESS_SD, FrontierNoise, Noise
 from .structure import LOSS_PREFIX, Data, Structure
 
+SETTLING = (0.3, 0.7)  # fall of log noise a decade of scale: median, and sd of its logarithm
 RHO_MEDIAN_LOGIT, RHO_SD = 0.0, 1.5  # correlation of neighbouring rows of a run
 
 
@@ -46,6 +47,10 @@ def sample_noise(structure: Structure, data: Data) -> dict[str, Array]:
         unit = dist.transforms.SigmoidTransform()
         normal = dist.Normal(RHO_MEDIAN_LOGIT, RHO_SD)
         values["rho"] = numpyro.sample("rho", dist.TransformedDistribution(normal, unit))
+    if structure.settling:
+        values["settling"] = numpyro.sample(
+            "settling", dist.LogNormal(data.prior_loc["settling"], data.prior_sd["settling"])
+        )
     return values
 
 
@@ -63,8 +68,17 @@ def spread_of(
     noise, law = structure.noise, structure.law
     if isinstance(noise, BoundedNoise):
         return jnp.ones(())
-    spread = noise.spread(values["sigma"], data.se, centre)
+    sigma = values["sigma"]
+    if structure.settling:
+        assert data.scale_decades is not None
+        sigma = settled(sigma, values["settling"], data.scale_decades)
+    spread = noise.spread(sigma, data.se, centre)
     return spread if law.scatter is None else jnp.hypot(spread, law.extra_spread(data.inputs, full))
+
+
+def settled(sigma: Any, settling: Any, decades: Any) -> Any:
+    """Scale of the noise of runs so many decades above the reference."""
+    return sigma * jnp.exp(-settling * decades)
 
 
 def correlation(data: Data, rho: Float[Array, ""]) -> Float[Array, " runs"]:
@@ -122,8 +136,21 @@ class Observations(dist.Distribution):
         if self.data.untuned is not None:
             above = noise.of_response(FrontierNoise(centre, spread, self.values["excess"], 1))
             found = jnp.where(self.data.untuned, above.log_prob(seen), found)
-        if bound is None:
-            return found
+        if bound is not None:
+            found = self._with_diverged(found, value, centre, spread)
+        return found if self.data.copies is None else self.data.copies * found
+
+    def _with_diverged(
+        self,
+        found: Float[Array, " runs"],
+        value: Float[Array, " runs"],
+        centre: Float[Array, " runs"],
+        spread: Float[Array, " runs"],
+    ) -> Float[Array, " runs"]:
+        """Log densities, of diverged runs the chance of being above the bound."""
+        noise, bound = self.structure.noise, self.data.bound
+        assert isinstance(noise, Noise)
+        assert bound is not None
         above, gone = noise.to_scale(bound) - centre, self.data.diverged
         untuned = self.data.untuned
         if gone is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bayes_scaling.errors import UsageError
@@ -15,8 +15,14 @@ POOLINGS: tuple[Pooling, ...] = ("complete", "partial", "separate")
 Pool = Mapping[str, Pooling | Mapping[str, Pooling]]
 
 
-def settle_pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pooling]]:
-    """Pooling of every parameter over every grouping column."""
+def settle_pooling(
+    law: Law, runs: Runs, pool: Pool, known: Collection[str] = ()
+) -> dict[str, dict[str, Pooling]]:
+    """Pooling of every parameter over every grouping column.
+
+    Parameters that vary are partial by default, and those whose spread between groups is
+    `known` from a population.
+    """
     groups = runs.groups
     blind = same_losses(law, runs)
     for name in pool:
@@ -27,7 +33,7 @@ def settle_pooling(law: Law, runs: Runs, pool: Pool) -> dict[str, dict[str, Pool
             )
     settled: dict[str, dict[str, Pooling]] = {}
     for p, parameter in law.parameters.items():
-        default: Pooling = "partial" if parameter.varies else "complete"
+        default: Pooling = "partial" if parameter.varies or p in known else "complete"
         asked = pool.get(p, default)
         usual: dict[str, Pooling] = dict.fromkeys(groups, default)
         if law.link and p in law.link.first.parameters:

@@ -11,13 +11,14 @@ import numpyro.distributions as dist
 from jax import Array
 from jaxtyping import Float
 
+from bayes_scaling.law.discrepancy import DISCREPANCY
 from bayes_scaling.law.priors import LINKS
 
 from .chain import chain_centres, chained
 from .mixture import mixed
 from .noise import RUNG_SD, rung_distribution
 from .observation import Observations, sample_noise, spread_of
-from .structure import Data, Structure, rung_unit
+from .structure import OWN_WALKS, Data, Structure, departure_site, own_site, rung_unit
 
 
 def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
@@ -50,6 +51,12 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
         elif site.kind == "group_sd":
             group_sd = structure.group_sd(site.parameter, name)
             free[name] = numpyro.sample(name, dist.HalfNormal(group_sd))
+        elif site.kind == "discrepancy_sd":
+            prior = dist.LogNormal(data.prior_loc[name], data.prior_sd[name])
+            free[name] = numpyro.sample(name, prior)
+        elif site.kind == "discrepancy":
+            weights = dist.Normal(0.0, free[structure.owner(name)]).expand(site.shape)
+            free[name] = numpyro.sample(name, weights.to_event(len(site.shape)))
         elif site.kind == "effect":
             column = site.dims[0]
             with numpyro.plate(column, sizes[column]):
@@ -114,6 +121,14 @@ def parameters_of(structure: Structure, data: Data, free: Mapping[str, Array]) -
         for column in structure.columns_of(p, "partial"):
             z = z + free[f"{p}_effect_{column}"][data.levels[column]]
         values[p] = LINKS[parameter.prior.link].to_support(z)
+    if data.departures is not None:
+        walks = [name for name, _ in structure.walks]
+        shared = [data.departures[w] @ free[departure_site(w)] for w in walks]
+        along = jnp.concatenate([data.departures[w] for w in walks[:OWN_WALKS]], axis=1)
+        own = [
+            jnp.sum(along * free[own_site(c)][data.levels[c]], axis=1) for c in structure.departing
+        ]
+        values[DISCREPANCY] = sum([*shared, *own])
     return values
 
 

@@ -15,12 +15,23 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from bayes_scaling.law import Law
+from bayes_scaling.law.discrepancy import DISCREPANCY
 
 from .noise import AnyNoise, Noise
 
+OWN, OWN_WALKS = "own", 2
 LOSS_PREFIX = "loss_"  # of the scalars of a chain's first noise
 Pooling = Literal["complete", "partial", "separate"]
-Kind = Literal["centre", "effect", "group_sd", "rung_effect", "rung_sd", "noise"]
+Kind = Literal[
+    "centre",
+    "effect",
+    "group_sd",
+    "rung_effect",
+    "rung_sd",
+    "noise",
+    "discrepancy",
+    "discrepancy_sd",
+]
 
 
 class Site(NamedTuple):
@@ -69,6 +80,14 @@ class Structure:
     items : int
         Number of items of which each follows one curve of the law's mixture; 0 where the
         mean of the set is fitted.
+    walks : tuple
+        ``((name, fitted intervals), ...)`` of the discrepancy; none where the law is taken to
+        hold.
+    departing : tuple of str
+        Grouping columns each of whose levels departs for itself as well, along the walks of
+        scale, which are the first `OWN_WALKS`.
+    settling : bool
+        Whether noise falls with scale, along the first walk.
     """
 
     law: Law
@@ -81,6 +100,9 @@ class Structure:
     group_sds: tuple[tuple[str, float], ...] = ()
     loss_noise: Noise | None = None
     items: int = 0
+    walks: tuple[tuple[str, int], ...] = ()
+    departing: tuple[str, ...] = ()
+    settling: bool = False
 
     def group_sd(self, parameter: str, site: str) -> float:
         """Scale of the half-normal prior of a parameter's group sd, by the name of its site."""
@@ -94,6 +116,7 @@ class Structure:
             *(LOSS_PREFIX + name for name in self.loss_parameters),
             *(("excess",) if self.untuned else ()),
             *(("rho",) if self.serial else ()),
+            *(("settling",) if self.settling else ()),
         )
 
     @property
@@ -123,6 +146,13 @@ class Structure:
         """Name of the site that holds a parameter's own or central value."""
         return f"{parameter}_centre" if self.columns_of(parameter, "partial") else parameter
 
+    def owner(self, effect: str) -> str:
+        """Name of the sd of an effect's prior, by the names of their sites."""
+        site = self.sites()[effect]
+        if site.kind == "discrepancy":
+            return sd_site(effect)
+        return f"{site.parameter}_sd_{site.dims[0]}"
+
     def sites(self) -> dict[str, Site]:
         """All latent sites, in the order in which the program samples them."""
         sizes = dict(self.levels)
@@ -135,10 +165,40 @@ class Structure:
                 found[f"{p}_sd_{c}"] = Site("group_sd", p)
                 found[f"{p}_effect_{c}"] = Site("effect", p, (c,), (sizes[c],))
         found |= {name: Site("noise", "") for name in self.noise_parameters}
+        for walk, count in self.walks:
+            name = departure_site(walk)
+            found[sd_site(name)] = Site("discrepancy_sd", DISCREPANCY)
+            found[name] = Site("discrepancy", DISCREPANCY, (intervals_of(walk),), (count,))
+        own_count = sum(count for _, count in self.walks[:OWN_WALKS])
+        for c in self.departing:
+            name = own_site(c)
+            found[sd_site(name)] = Site("discrepancy_sd", DISCREPANCY)
+            dims = (c, intervals_of(OWN))
+            found[name] = Site("discrepancy", DISCREPANCY, dims, (sizes[c], own_count))
         if self.rungs:
             found["rung_sd"] = Site("rung_sd", "")
             found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
         return found
+
+
+def departure_site(walk: str) -> str:
+    """Name of the site of a walk's weights."""
+    return f"{DISCREPANCY}_{walk}"
+
+
+def intervals_of(walk: str) -> str:
+    """Name of the dimension of a walk's weights."""
+    return f"{walk}_interval"
+
+
+def own_site(column: str) -> str:
+    """Name of the site of the weights that each level of a grouping column has for itself."""
+    return f"{DISCREPANCY}_{OWN}_{column}"
+
+
+def sd_site(weights: str) -> str:
+    """Name of the site of the sd of weights."""
+    return f"{weights}_sd"
 
 
 class Losses(NamedTuple):
@@ -202,7 +262,13 @@ class Data(NamedTuple):
     item : (runs,) int array, or None
         Item of each row, where items follow different curves.
     copies : (runs,) array, or None
-        How many runs each row stands for, where equal counts were merged.
+        How many runs each row stands for: several where equal counts were merged, none where
+        a run is held out, a fraction where the evidence of many is capped.
+    departures : dict of (runs, intervals) arrays
+        Departure of each row's log reducible loss for a weight of one on each fitted interval
+        of each walk.
+    scale_decades : (runs,) array, or None
+        Decades of each row above the reference, along the first walk.
     """
 
     inputs: dict[str, Any]
@@ -223,6 +289,8 @@ class Data(NamedTuple):
     losses: Losses | None = None
     item: Int[Array, " runs"] | None = None
     copies: Float[Array, " runs"] | None = None
+    departures: dict[str, Float[Array, "runs intervals"]] | None = None
+    scale_decades: Float[Array, " runs"] | None = None
 
 
 def rung_unit(structure: Structure, data: Data) -> Float[Array, ""]:

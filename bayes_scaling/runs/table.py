@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -86,6 +86,11 @@ class Runs:
             text = self.frame.to_csv(index=False, lineterminator="\n")
             text += "".join(f"{k}: {v.text}\n" for k, v in self.schedules.items())
             object.__setattr__(self, "sha256", hashlib.sha256(text.encode()).hexdigest())
+
+    def __reduce__(self) -> tuple[type[Runs], tuple[object, ...]]:
+        """Travel to another process as plain values: read-only mappings cannot."""
+        values = [getattr(self, f.name) for f in fields(self)]
+        return Runs, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values)
 
     def __len__(self) -> int:
         """Return the number of runs."""

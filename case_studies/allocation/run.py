@@ -46,7 +46,9 @@ CAREFUL = {"target_accept": 0.97, "warmup": 1000}
 
 def chinchilla(folder: Path | None) -> bool:
     """N*, D* and their ratio at Gopher's budget, beside what was published."""
-    fit = bs.ScalingModel(bs.models.chinchilla).fit(bs.datasets.chinchilla(), seed=0)
+    fit = bs.ScalingModel(bs.models.chinchilla, discrepancy=False).fit(
+        bs.datasets.chinchilla(), seed=0
+    )
     answer = bs.allocate(fit, GOPHER)
     table = answer.summary().set_index("quantity")
     print(f"{GOPHER:.3g} FLOP, 240 points of figure 4; 80 % intervals")
@@ -109,14 +111,14 @@ def exponents(
     own: pd.DataFrame, folder: Path | None, name: str
 ) -> tuple[dict[str, float | str], str]:
     """Exponents of one setting with 90 % intervals, and whether law and profiles agree."""
-    profile_fit = bs.ScalingModel(bs.models.isoflop).fit(
+    profile_fit = bs.ScalingModel(bs.models.isoflop, discrepancy=False).fit(
         bs.read_runs(own, inputs={"N": "N", "C": "C"}, group="budget"), seed=0, **CAREFUL
     )
     found = bs.profiles(profile_fit, force=True)
     row: dict[str, float | str] = quantiles("profiles", found.exponent.to_numpy())
     statements, faults = [], f"{profile_fit.diagnostics['divergences']}"
     for law in (bs.models.chinchilla, bs.models.skaling):
-        fit = bs.ScalingModel(law).fit(bs.read_runs(own), seed=0, **CAREFUL)
+        fit = bs.ScalingModel(law, discrepancy=False).fit(bs.read_runs(own), seed=0, **CAREFUL)
         answer = bs.allocate(fit, found.budgets["budget"], force=True)
         faults += f"; {law.name} {fit.diagnostics['divergences']}"
         row |= quantiles(law.name, answer.exponent().to_numpy()[:, 0])

@@ -102,7 +102,9 @@ def drawn(
     runs = bs.read_runs(
         fitted, inputs={"C": "C", "chance": "chance"}, response="score", group=by, unit="fraction"
     )
-    model = bs.ScalingModel(bs.find_law(law), pool=pool, noise=noise, group_sd=scales, rung=False)
+    model = bs.ScalingModel(
+        bs.find_law(law), pool=pool, noise=noise, group_sd=scales, rung=False, discrepancy=False
+    )
     fit = model.fit(runs, seed=SEED, draws=DRAWS, warmup=DRAWS, report=say)
     say(f"{fit} {fit.diagnostics}")
     points = targets[["C", "chance", *by]].copy()

@@ -74,7 +74,7 @@ def crossovers(seed: int, pool: Pool | None = EVERY) -> dict[str, Any]:
 def fitted(table: pd.DataFrame, seed: int, pool: Pool | None = EVERY) -> bs.Fit:
     """One fit of both recipes, by default with every parameter pooled partially."""
     runs = bs.read_runs(table, group="recipe", rung="rung")
-    return bs.ScalingModel(LAW, pool=pool).fit(runs, seed=seed, **SAMPLER)
+    return bs.ScalingModel(LAW, pool=pool, discrepancy=False).fit(runs, seed=seed, **SAMPLER)
 
 
 def leads(fit: bs.Fit, budgets: tuple[float, ...]) -> np.ndarray:
@@ -117,7 +117,7 @@ def frontier(seed: int) -> dict[str, Any]:
     truth = w.recipe(rng)
     runs = bs.read_runs(w.rungs([w.runs_of(w.chinchilla, truth, "a", rng)], rng, True).drop(
         columns=["recipe", "rung"]))  # fmt: skip
-    fit = bs.ScalingModel(LAW).fit(runs, seed=seed, **SAMPLER)
+    fit = bs.ScalingModel(LAW, discrepancy=False).fit(runs, seed=seed, **SAMPLER)
     answer = bs.allocate(fit, BEYOND, force=True)
     low, middle, high = np.quantile(answer.size, (0.05, 0.5, 0.95))
     best = best_size(truth, BEYOND)

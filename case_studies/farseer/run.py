@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         edge = np.quantile(compute, share) if share else compute.max() / 10
         fitted, held = read(table[compute <= edge]), read(table[compute > edge])
         for name in LAWS:
-            fit = bs.ScalingModel(bs.find_law(name)).fit(
+            fit = bs.ScalingModel(bs.find_law(name), discrepancy=False).fit(
                 fitted,
                 seed=SEED,
                 warmup=1000,

@@ -37,7 +37,7 @@ def main() -> int:
 
 def foretell(runs: bs.Runs, larger: bs.Runs) -> tuple[bs.Fit, bs.Forecast]:
     """Fit runs, forecast larger ones, and print both."""
-    fit = bs.ScalingModel(bs.models.chinchilla).fit(runs, seed=SEED)
+    fit = bs.ScalingModel(bs.models.chinchilla, discrepancy=False).fit(runs, seed=SEED)
     print(fit, fit.diagnostics)
     for finding in fit.warnings:
         print(f"{finding.severity}: {finding.message}")

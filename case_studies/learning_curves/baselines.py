@@ -27,6 +27,7 @@ type Bounds = tuple[list[float], list[float]]
 TABLES = ("benchmark_vision.csv", "benchmark_lang.csv")
 DOMAINS = ("IC", "NMT", "LM", "BB")
 TOLERANCE = 1e-12
+REFIT_TOLERANCE = 1e-8  # of the many searches of a bootstrap
 STEPS = 400  # evaluations in one search
 POLISHED = 6  # searches that follow the grid of starts
 
@@ -205,21 +206,37 @@ def fit(name: str, curve: Curve) -> Fit:
     grid.sort(key=lambda theta: float(np.sum((form(theta, curve.z)[0] - curve.ln_y) ** 2)))
     best: Fit | None = None
     for start in spread(grid, POLISHED):
-        found = least_squares(
-            lambda theta: form(theta, curve.z)[0] - curve.ln_y,
-            start,
-            jac=lambda theta: form(theta, curve.z)[1],
-            bounds=(low, high),
-            x_scale="jac",
-            ftol=TOLERANCE,
-            xtol=TOLERANCE,
-            gtol=TOLERANCE,
-            max_nfev=STEPS,
-        )
-        if best is None or 2 * found.cost < best.cost:
-            best = Fit(form, found.x, 2 * found.cost)
+        found = search(form, curve.z, curve.ln_y, start, (low, high), TOLERANCE)
+        if best is None or found.cost < best.cost:
+            best = found
     assert best is not None
     return best
+
+
+def search(
+    form: Form, z: Array, ln_y: Array, start: Array, bounds: tuple[Array, Array], tolerance: float
+) -> Fit:
+    """One search from one start."""
+    found = least_squares(
+        lambda theta: form(theta, z)[0] - ln_y,
+        start,
+        jac=lambda theta: form(theta, z)[1],
+        bounds=bounds,
+        x_scale="jac",
+        ftol=tolerance,
+        xtol=tolerance,
+        gtol=tolerance,
+        max_nfev=STEPS,
+    )
+    return Fit(form, found.x, 2 * found.cost)
+
+
+def refit(name: str, fitted: Fit, curve: Curve, ln_y: Array) -> Array:
+    """Parameters of a form at other log losses of the fitted rows, searched from its fit."""
+    low, high = (np.array(side, float) for side in limits(name, curve))
+    inside = 1e-6 * (high - low)
+    start = np.clip(fitted.theta, low + inside, high - inside)
+    return search(fitted.form, curve.z, ln_y, start, (low, high), REFIT_TOLERANCE).theta
 
 
 def spread(ranked: list[Array], count: int) -> list[Array]:
@@ -244,6 +261,7 @@ def curves(rows: pd.DataFrame, *, scored: bool = True) -> dict[tuple[str, str, s
         if scored and test.empty:
             continue
         unit = fitted[["seen_examples", "loss"]].max()
+        fitted = fitted.drop_duplicates(["seen_examples", "loss"])
         sides = [
             np.log(side[["seen_examples", "loss"]] / unit).to_numpy() for side in (fitted, test)
         ]

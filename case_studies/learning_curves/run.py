@@ -3,7 +3,9 @@
 Run as ``python case_studies/learning_curves/run.py [FOLDER]``; a figure goes to FOLDER.
 ``BAYES_SCALING_DATA`` names the folder that holds ``tables/revisiting_nsl``. With ``check`` instead
 of a folder, designs of the likelihood are compared on the 46 other curves, which have no rows to
-score: fitted to the first half of x, scored on the second.
+score: fitted to the first half of x, scored on the second. Weights of the laws are learned on the
+same curves. What a fit said is kept in the user's cache folder, so that a run goes on where an
+earlier one stopped.
 """
 
 from __future__ import annotations
@@ -11,77 +13,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import baselines
-import jax
+import forecasts
+import intervals
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
+from curves import Curve, Design, Key, X, Y, grid, halved, scored
+from forecasts import LAWS, SHOWN, Answer
+from scoring import Predictive, mixed_density, mixed_quantiles, score, stack
 
-import bayes_scaling as bs
-
-X, Y = "seen_examples", "loss"
-LAWS = {
-    "M1": bs.models.power_law.variant("no_floor"),
-    "M2": bs.models.power_law,
-    "M3": bs.models.m3,
-    "M4": bs.models.m4,
-}
 CHOSEN = "M4"  # declared before any row was scored
-SAMPLER = {"chains": 4, "warmup": 300, "draws": 500, "target_accept": 0.95, "seed": 1}
-SHOWN = (
-    ("IC", "bird_5", "MiX/B/16"),
-    ("IC", "cal_25", "MiX/B/16"),
-    ("IC", "c_10", "ViT/B/16"),
-    ("NMT", "log_perplexity", "28 Enc, 6 Dec"),
-    ("LM", "val_loss", "2.62e+08"),
-    ("BB", "('qa', '1-shot')", "262M"),
-)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Rows to fit, without exact duplicates, and rows to forecast, by increasing x."""
-
-    key: tuple[str, str, str]
-    fitted: pd.DataFrame
-    test: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Design:
-    """Which rows enter the likelihood, and how much the law may miss early ones.
-
-    A curve is thinned to the longest of `lengths` that it has, because every length is compiled
-    for itself. `misfit` is a relative standard error at the last fitted x, which grows as
-    x^-1/2 towards small x; `within` keeps the rows within so many e-folds of the last.
-    """
-
-    lengths: tuple[int, ...] = (19, 9, 5)
-    misfit: float | None = 0.01  # the prior median of the noise scale
-    within: float = np.inf
-
-    def rows(self, fitted: pd.DataFrame) -> pd.DataFrame:
-        """Rows nearest to even spacing in log x, the first and the last among them."""
-        z = np.log(fitted[X].to_numpy())
-        fitted, z = fitted[z >= z[-1] - self.within], z[z >= z[-1] - self.within]
-        length = max(n for n in self.lengths if n <= len(z))
-        places = np.linspace(z[0], z[-1], length)
-        chosen = linear_sum_assignment(np.abs(z[:, None] - places))[0]
-        return self.with_errors(fitted.iloc[np.sort(chosen)], fitted)
-
-    def with_errors(self, rows: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
-        """Rows with a column se, where there is a misfit; the last fitted loss is the future's."""
-        if self.misfit is None:
-            return rows
-        last = fitted.iloc[-1]
-        loss = rows[Y].where(rows[X] <= last[X], last[Y])
-        return rows.assign(se=self.misfit * loss * np.sqrt(last[X] / rows[X]))
-
-
+EQUAL = np.full(len(LAWS), 1 / len(LAWS))
+RESULTS = Path(__file__).parent / "results" / "scores.csv"
 CHECKED = {
     "40 rows": Design((40, 19, 9, 5), misfit=None),
     "19 rows": Design(misfit=None),
@@ -91,80 +37,162 @@ CHECKED = {
 }
 
 
-def scored(rows: pd.DataFrame) -> Iterator[Curve]:
-    """The curves that have rows to score."""
-    for key, fitted, test in split(rows):
-        if len(test):
-            yield Curve(key, fitted, test)
+# -- ours -------------------------------------------------------------------------------------
 
 
-def halved(rows: pd.DataFrame) -> Iterator[Curve]:
-    """The curves without rows to score, their fitted rows cut at half of the last x."""
-    for key, fitted, test in split(rows):
-        if test.empty:
-            early = fitted[X] <= fitted[X].iloc[-1] / 2
-            yield Curve(key, fitted[early], fitted[~early])
+def answers(
+    names: list[str], wanted: list[Curve], design: Design
+) -> Iterator[tuple[Curve, dict[str, Answer]]]:
+    """What each law says of each curve, curve by curve."""
+    begun = time.perf_counter()
+    for i, curve in enumerate(wanted, 1):
+        yield curve, {name: forecasts.answer(name, curve, design) for name in names}
+        seconds = time.perf_counter() - begun
+        print(f"{i}/{len(wanted)} {curve.key} {seconds:.0f} s", file=sys.stderr)
 
 
-def split(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame, pd.DataFrame]]:
-    for key, part in rows.groupby(["domain", "task", "model"], sort=False):
-        ordered = part.sort_values(X, kind="stable")
-        fitted, test = (ordered[ordered["is_fit_split"] == flag] for flag in (1, 0))
-        yield key, fitted.drop_duplicates([X, Y]), test
+def log_losses(curve: Curve) -> np.ndarray:
+    return np.log(curve.test[Y].to_numpy())
 
 
-def fit_curve(name: str, curve: Curve, design: Design) -> bs.Fit:
-    se = "se" if design.misfit else None
-    rows = design.rows(curve.fitted)
-    runs = bs.read_runs(rows, inputs={"X": X}, response=Y, se=se, unit="fraction")
-    return bs.ScalingModel(LAWS[name]).fit(runs, **SAMPLER)
+def of_law(found: Answer, curve: Curve) -> dict[str, float]:
+    """Scores of one law, with the diagnostics of its fit."""
+    ahead, observed = found.ahead, log_losses(curve)
+    middle = np.median(ahead.centre, axis=0)
+    scores = score(observed, middle, ahead.bounds(), ahead.log_density(observed))
+    return scores | found.diagnostics
 
 
-def points(rows: pd.DataFrame, curve: Curve, design: Design) -> pd.DataFrame:
-    known = design.with_errors(rows, curve.fitted).rename(columns={X: "X", Y: "observed"})
-    return known[[c for c in ("X", "observed", "se") if c in known]]
+def of_mixture(
+    parts: list[Predictive], weights: np.ndarray, observed: np.ndarray
+) -> dict[str, float]:
+    """Scores of weighted laws."""
+    draws = [part.new_rows(-(-2000 // len(part.nu))) for part in parts]
+    low, middle, high = mixed_quantiles(draws, weights, (0.05, 0.5, 0.95))
+    density = mixed_density([part.log_density(observed) for part in parts], weights)
+    return score(observed, middle, np.stack([low, high]), density)
 
 
-def score(name: str, curve: Curve, design: Design) -> tuple[dict[str, float], bs.Fit]:
-    """Error of the posterior median, what the 90 % interval of a new run holds, diagnostics."""
-    fit = fit_curve(name, curve, design)
-    ahead = points(curve.test, curve, design)
-    middle = bs.forecast(fit, ahead, kind="mean", force=True).summary()
-    found = {
-        "rmsle": float(np.sqrt(np.mean(np.log(middle["q0.5"] / middle["observed"]) ** 2))),
-        "points": len(ahead),
-        "divergences": fit.diagnostics["divergences"],
-        "rhat": fit.diagnostics["max_rhat"],
-        "refused": not fit.usable,
-    }
-    if name == CHOSEN:
-        answer = bs.forecast(fit, ahead, force=True).summary()
-        found["held"] = answer["observed"].between(answer["q0.05"], answer["q0.95"]).sum()
-        found["width"] = float(np.log(answer["q0.95"] / answer["q0.05"]).mean())
-    return found, fit
+def learn(rows: pd.DataFrame, design: Design) -> dict[str, np.ndarray]:
+    """Weights of the laws from the curves without rows to score: from all, and without a domain."""
+    found: dict[Key, np.ndarray] = {}
+    for curve, said in answers(list(LAWS), list(halved(rows)), design):
+        observed = log_losses(curve)
+        found[curve.key] = np.stack([a.ahead.log_density(observed) for a in said.values()])
+    weights = {"all": stack(list(found.values()))}
+    for domain in baselines.DOMAINS:
+        weights[domain] = stack([d for key, d in found.items() if key[0] != domain])
+    return weights
 
 
-def run_all(
-    names: list[str], wanted: list[Curve], design: Design, begun: float
-) -> tuple[pd.DataFrame, dict[tuple[str, str, str], bs.Fit]]:
-    """Scores of every law on every curve, and the fits of the chosen law to the shown curves."""
+def ours(
+    rows: pd.DataFrame, design: Design, weights: Mapping[str, np.ndarray]
+) -> tuple[pd.DataFrame, dict[Key, Answer]]:
+    """Scores of every law and of their mixtures, and the answers that are drawn."""
     records, kept = [], {}
-    for name in names:
-        for i, curve in enumerate(wanted, 1):
-            # forecasts of many lengths leave more small programs than a process may map
-            jax.clear_caches()
-            found, fit = score(name, curve, design)
-            records.append({"domain": curve.key[0], "task": curve.key[1], "form": name, **found})
-            if name == CHOSEN and curve.key in SHOWN:
-                kept[curve.key] = fit
-            seconds = time.perf_counter() - begun
-            print(f"{name} {i}/{len(wanted)} {curve.key} {seconds:.0f} s", file=sys.stderr)
+    for curve, said in answers(list(LAWS), list(scored(rows)), design):
+        domain, task, model = curve.key
+        about = {"domain": domain, "task": task, "model": model, "method": "posterior"}
+        records += [about | {"form": k, **of_law(a, curve)} for k, a in said.items()]
+        parts, observed = [a.ahead for a in said.values()], log_losses(curve)
+        mixtures = {"equal": EQUAL, "stacked": weights["all"], "stacked elsewhere": weights[domain]}
+        records += [
+            about | {"form": k, **of_mixture(parts, w, observed)} for k, w in mixtures.items()
+        ]
+        if curve.key in SHOWN:
+            kept[curve.key] = said[CHOSEN]
     return pd.DataFrame(records), kept
+
+
+# -- least squares ----------------------------------------------------------------------------
+
+
+def least_squares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Scores of every form with both intervals, and of M1 to M4 at equal weights."""
+    records = []
+    for key, curve in baselines.curves(rows).items():
+        about = dict(zip(("domain", "task", "model"), key, strict=True))
+        deltas = {}
+        for name in baselines.FORMS:
+            fit = baselines.fit(name, curve)
+            said = both_intervals(name, fit, curve)
+            deltas[name] = said["delta"]
+            for method, ahead in said.items():
+                density = ahead.log_density(curve.ln_y_test)
+                found = score(curve.ln_y_test, fit.predict(curve.z_test), ahead.bounds(), density)
+                records.append(about | {"method": method, "form": name, **found})
+        mixture = of_mixture([deltas[name] for name in LAWS], EQUAL, curve.ln_y_test)
+        records.append(about | {"method": "delta", "form": "equal", **mixture})
+        print(f"least squares {key}", file=sys.stderr)
+    return pd.DataFrame(records)
+
+
+def both_intervals(name: str, fit: baselines.Fit, curve: baselines.Curve) -> dict[str, Predictive]:
+    known = (fit.form, fit.theta, curve.z, curve.ln_y, curve.z_test)
+
+    def refit(ln_y: np.ndarray) -> np.ndarray:
+        return baselines.refit(name, fit, curve, ln_y)
+
+    return {
+        "delta": Predictive(*intervals.delta(*known)),
+        "bootstrap": Predictive(*intervals.bootstrap(*known, refit)),
+    }
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over curves by method and form, for every domain and for all."""
+    whole = [("all", table), *((d, table[table["domain"] == d]) for d in baselines.DOMAINS)]
+    records = []
+    for domain, part in whole:
+        for (method, form), own in part.groupby(["method", "form"], sort=False):
+            share = own["held"] / own["points"]
+            records.append(
+                {
+                    "domain": domain,
+                    "method": method,
+                    "form": form,
+                    "curves": len(own),
+                    "rmsle": own["rmsle"].mean(),
+                    "held_rows": own["held"].sum() / own["points"].sum(),
+                    "held_curves": share.mean(),
+                    "under_half": (share < 0.5).sum(),
+                    "width": own["width"].mean(),
+                    "log_score": own["log_score"].mean(),
+                    "log_score_median": own["log_score"].median(),
+                }
+            )
+    return pd.DataFrame(records)
+
+
+def show(table: pd.DataFrame) -> str:
+    """The rows of all curves, with the log score of each domain beside them."""
+    every = table[table["domain"] == "all"].drop(columns=["domain", "curves"])
+    index = ["method", "form"]
+    parts = table[table["domain"] != "all"].pivot(index=index, columns="domain", values="log_score")
+    joined = every.set_index(index).join(parts[list(baselines.DOMAINS)])
+    return joined.to_string(float_format=lambda value: f"{value:.4f}")
+
+
+def against(table: pd.DataFrame) -> str:
+    """How the chosen law's log score compares with the best of least squares, curve by curve."""
+    by = table.set_index(["domain", "task", "model"])
+    own = by[(by["method"] == "posterior") & (by["form"] == CHOSEN)]["log_score"]
+    rivals = by[by["method"] != "posterior"].groupby(["method", "form"])
+    best = max(rivals, key=lambda item: item[1]["log_score"].mean())
+    gain = own - best[1]["log_score"]
+    error = gain.std() / np.sqrt(len(gain))
+    return (
+        f"{CHOSEN}'s log score less that of {' '.join(best[0])}: {gain.mean():.3f} (standard error "
+        f"{error:.3f} over curves), higher on {(gain > 0).sum()} of {len(gain)} curves"
+    )
 
 
 def sampling(table: pd.DataFrame) -> str:
     return (
-        f"divergences {table['divergences'].sum()}, largest R-hat {table['rhat'].max():.3f}, "
+        f"divergences {table['divergences'].sum():.0f}, largest R-hat {table['rhat'].max():.3f}, "
         f"fits that diagnostics refuse {table['refused'].sum()} of {len(table)}"
     )
 
@@ -179,24 +207,37 @@ def coverage(table: pd.DataFrame) -> str:
     )
 
 
+# -- commands ---------------------------------------------------------------------------------
+
+
 def study(rows: pd.DataFrame, folder: Path | None) -> int:
     """Score the laws and the baselines."""
-    begun = time.perf_counter()
-    squares = pd.concat([baselines.evaluate(name, rows) for name in baselines.FORMS])
-    wanted, design = list(scored(rows)), Design()
-    bayes, kept = run_all(list(LAWS), wanted, design, begun)
-    for title, table in (("least squares", squares), ("Bayesian", bayes)):
+    begun, design = time.perf_counter(), Design()
+    bayes, kept = ours(rows, design, weights := learn(rows, design))
+    squares = least_squares(rows)
+    single, points = bayes[bayes["form"].isin(LAWS)], squares[squares["method"] == "delta"]
+    for title, table in (("least squares", points), ("Bayesian", bayes)):
         print(f"mean RMSLE, {title}\n{baselines.summary(table).to_string(float_format='%.4f')}\n")
+    every = pd.concat([bayes, squares], ignore_index=True)
+    found = summary(every)
+    print(f"intervals and log scores, means over curves\n{show(found)}\n")
+    RESULTS.parent.mkdir(exist_ok=True)
+    found.to_csv(RESULTS, index=False, float_format="%.4f")
+    for title, values in weights.items():
+        title = title if title == "all" else f"all but {title}"
+        shares = ", ".join(f"{k} {v:.3f}" for k, v in zip(LAWS, values, strict=True))
+        print(f"weights from the other curves of {title}: {shares}")
+    print(against(every))
     chosen = bayes[bayes["form"] == CHOSEN]
     print(f"90 % intervals of {CHOSEN} hold {coverage(chosen)}")
     for domain, part in chosen.groupby("domain", sort=False):
         print(f"  {domain}: {coverage(part)}")
-    for name, part in bayes.groupby("form", sort=False):
+    for name, part in single.groupby("form", sort=False):
         print(f"{name}: {sampling(part)}")
     print(f"{time.perf_counter() - begun:.0f} s")
     if folder:
-        draw(kept, {curve.key: curve for curve in wanted}, design, folder)
-    limit = squares[squares["form"].isin(["M4", "BNSL"])].groupby("form")["rmsle"].mean()
+        draw(kept, {curve.key: curve for curve in scored(rows)}, design, folder)
+    limit = points[points["form"].isin(["M4", "BNSL"])].groupby("form")["rmsle"].mean()
     passed = chosen["rmsle"].mean() <= limit.min()
     print(f"{CHOSEN} is {'' if passed else 'NOT '}at or below least-squares M4 and BNSL")
     return 0 if passed else 1
@@ -206,29 +247,30 @@ def check(rows: pd.DataFrame) -> int:
     """Compare designs on curves that the study does not score."""
     begun = time.perf_counter()
     for title, design in CHECKED.items():
-        table, _ = run_all([CHOSEN], list(halved(rows)), design, begun)
+        table = pd.DataFrame(
+            {"domain": curve.key[0], **of_law(said[CHOSEN], curve)}
+            for curve, said in answers([CHOSEN], list(halved(rows)), design)
+        )
         errors = table.groupby("domain", sort=False)["rmsle"].mean()
         shown = " ".join(f"{domain} {value:.4f}" for domain, value in errors.items())
         print(f"{title}: mean RMSLE {table['rmsle'].mean():.4f} ({shown})")
-        print(f"  held {coverage(table)}\n  {sampling(table)}", flush=True)
+        print(f"  held {coverage(table)}, log score {table['log_score'].mean():.3f}")
+        print(f"  {sampling(table)}", flush=True)
     print(f"{time.perf_counter() - begun:.0f} s")
     return 0
 
 
-def draw(kept: dict, known: dict, design: Design, folder: Path) -> None:
+def draw(kept: dict[Key, Answer], known: dict[Key, Curve], design: Design, folder: Path) -> None:
     """Six curves with median and 90 % interval of the chosen law."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), layout="constrained")
     for axes, key in zip(figure.subplots(2, 3).flat, SHOWN, strict=True):
-        curve, fit = known[key], kept[key]
-        ends = curve.fitted[X].min(), curve.test[X].max()
-        grid = pd.DataFrame({X: np.geomspace(*ends, 80), Y: 0.0})
-        places = pd.DataFrame({X: curve.fitted[X].to_numpy(), Y: curve.fitted[Y].to_numpy()})
-        grid[Y] = np.exp(np.interp(np.log(grid[X]), np.log(places[X]), np.log(places[Y])))
-        answer = bs.forecast(fit, points(grid, curve, design), force=True).summary()
-        axes.fill_between(answer["X"], answer["q0.05"], answer["q0.95"], alpha=0.3)
-        axes.plot(answer["X"], answer["q0.5"])
+        curve, draws = known[key], np.exp(kept[key].along.new_rows())
+        places = grid(curve)[X]
+        low, middle, high = np.quantile(draws, (0.05, 0.5, 0.95), axis=0)
+        axes.fill_between(places, low, high, alpha=0.3)
+        axes.plot(places, middle)
         axes.plot(curve.fitted[X], curve.fitted[Y], ".", color="0.6", label="not fitted (thinned)")
         used = design.rows(curve.fitted)
         axes.plot(used[X], used[Y], "k.", label="fitted")

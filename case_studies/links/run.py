@@ -57,7 +57,9 @@ def gadre(tables: Path) -> int:
     # corpora differ in their floor, too; the loss is one for all tasks of a run
     pool = {p: {"dataset": "partial"} for p in bs.models.chinchilla.parameters}
     pool["bias"] = {"dataset": "complete"}
-    fit = bs.ScalingModel(law, pool=pool).fit(runs, seed=SEED, draws=500, report=say)
+    fit = bs.ScalingModel(law, pool=pool, discrepancy=False).fit(
+        runs, seed=SEED, draws=500, report=say
+    )
     say(f"{fit} {fit.diagnostics}")
     targets = long.query("1e9 < N < 2e9").rename(columns={"accuracy": "observed"})
     answer = bs.forecast(fit, targets[["N", "D", *by, "observed"]], seed=SEED, force=True)
@@ -133,7 +135,7 @@ def olmo(tables: Path) -> int:
         long, inputs={"N": "N", "D": "D", "chance": "chance"}, response="accuracy", through="bpb",
         group="task", where="N < 1e9", unit="fraction",
     )  # fmt: skip
-    fit = bs.ScalingModel(law).fit(runs, seed=SEED, draws=500, report=say)
+    fit = bs.ScalingModel(law, discrepancy=False).fit(runs, seed=SEED, draws=500, report=say)
     say(f"{fit} {fit.diagnostics}")
     targets = long.query("N > 1e9").rename(columns={"accuracy": "observed"})
     points = targets[["N", "D", "task", "observed"]].reset_index(drop=True)

@@ -58,7 +58,9 @@ def pooled(path: Path, points: pd.DataFrame) -> pd.DataFrame:
     """One fit; corpora differ in their floor too, so every parameter is pooled partially."""
     runs = bs.read_runs(path, response="loss_c4val", group="dataset", where=FIT)
     every = dict.fromkeys(bs.models.chinchilla.parameters, "partial")
-    fit = bs.ScalingModel(bs.models.chinchilla, pool=every).fit(runs, seed=SEED, target_accept=0.95)
+    fit = bs.ScalingModel(bs.models.chinchilla, pool=every, discrepancy=False).fit(
+        runs, seed=SEED, target_accept=0.95
+    )
     print(fit, fit.diagnostics)
     return interval(bs.forecast(fit, points, seed=SEED), points)
 
@@ -69,7 +71,9 @@ def separate(path: Path, points: pd.DataFrame) -> pd.DataFrame:
     for corpus in CORPORA:
         where = f"{FIT} and dataset == '{corpus}'"
         runs = bs.read_runs(path, response="loss_c4val", where=where)
-        fit = bs.ScalingModel(bs.models.chinchilla).fit(runs, seed=SEED, target_accept=0.95)
+        fit = bs.ScalingModel(bs.models.chinchilla, discrepancy=False).fit(
+            runs, seed=SEED, target_accept=0.95
+        )
         mine = points[points["dataset"] == corpus]
         answers.append(interval(bs.forecast(fit, mine.drop(columns="dataset"), seed=SEED), mine))
     return pd.concat(answers, ignore_index=True)

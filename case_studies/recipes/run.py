@@ -82,7 +82,7 @@ def optimizers(folder: Path | None) -> bool:
 
 def fit_pooled(table: pd.DataFrame) -> bs.Fit:
     """All optimisers in one model, with a deviation that the runs of a rung share."""
-    fit = bs.ScalingModel(LAW, pool=EVERY).fit(
+    fit = bs.ScalingModel(LAW, pool=EVERY, discrepancy=False).fit(
         bs.read_runs(table, group="optimizer"), seed=0, target_accept=0.95
     )
     print(fit, fit.diagnostics)
@@ -94,7 +94,7 @@ def separate(fitted: pd.DataFrame, targets: pd.DataFrame) -> np.ndarray:
     draws = np.empty((4000, len(targets)))
     for k, (name, rows) in enumerate(targets.groupby("optimizer")):
         runs = bs.read_runs(fitted[fitted["optimizer"] == name].drop(columns="optimizer"))
-        fit = bs.ScalingModel(LAW).fit(runs, seed=k, target_accept=0.95)
+        fit = bs.ScalingModel(LAW, discrepancy=False).fit(runs, seed=k, target_accept=0.95)
         answer = bs.forecast(fit, rows[["N", "D"]], seed=k, force=True)
         draws[:, rows.index] = answer.draws.transpose("sample", "point").to_numpy()
     return draws
@@ -212,12 +212,12 @@ def xlstm(folder: Path | None) -> bool:
         f"{100 * np.log(table['C_6ND']).groupby(table['experiment']).std().median():.1f} %)"
     )
     # sizes and tokens differ from one recipe to the next: no runs that share a deviation
-    cost = bs.ScalingModel(bs.models.training_cost, rung=False).fit(
+    cost = bs.ScalingModel(bs.models.training_cost, rung=False, discrepancy=False).fit(
         bs.read_runs(table, response="flop", group="recipe", unit="FLOP"),
         seed=0,
         target_accept=0.95,
     )
-    fit = bs.ScalingModel(LAW, pool=EVERY, rung=False).fit(
+    fit = bs.ScalingModel(LAW, pool=EVERY, rung=False, discrepancy=False).fit(
         bs.read_runs(table, response="val_loss", group="recipe"), seed=0, target_accept=0.95
     )
     for name, one in (("cost", cost), ("loss", fit)):

@@ -1,0 +1,1 @@
+"""How well do laws fitted to small runs forecast larger ones, over many measured sets?"""
