@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .answers.sampling import coverage as coverage
     from .answers.schedules import ScheduleComparison as ScheduleComparison
     from .answers.schedules import compare_schedules as compare_schedules
+    from .answers.sensitivity import prior_sensitivity as prior_sensitivity
     from .answers.threshold import Threshold as Threshold
     from .answers.threshold import threshold as threshold
     from .answers.track import Tracking as Tracking
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
     from .posterior.fit import Fit as Fit
     from .posterior.model import PriorName
     from .posterior.model import ScalingModel as ScalingModel
+    from .posterior.predictive import arviz_tree as arviz_tree
+    from .posterior.predictive import loo as loo
+    from .posterior.suspicious import suspicious as suspicious
     from .posterior.weighted import WeightedModel as WeightedModel
     from .program.pooling import Pool
     from .runs import Runs as Runs
@@ -105,13 +109,14 @@ _HOMES = {
     "WeightedModel": "posterior.weighted",
     "agreement": "answers.profiles",
     "allocate": "answers.allocate",
+    "arviz_tree": "posterior.predictive",
     "calibrate": "validation.calibration",
     "chain": "law",
     "cheapest": "answers.cheapest",
     "check_runs": "runs",
+    "combine": "posterior.combine",
     "compare": "answers.compare",
     "compare_schedules": "answers.schedules",
-    "combine": "posterior.combine",
     "coverage": "answers.sampling",
     "crossover": "answers.crossing",
     "decide": "answers.decide",
@@ -119,13 +124,16 @@ _HOMES = {
     "emergence": "answers.emergence",
     "forecast": "answers.forecast",
     "iso_loss": "answers.cheapest",
+    "loo": "posterior.predictive",
     "multiplier": "answers.crossing",
     "plot": "display.plot",
+    "prior_sensitivity": "answers.sensitivity",
     "profiles": "answers.profiles",
     "read_runs": "runs",
     "retries": "answers.retries",
     "six_nd": "answers.cost",
     "stack": "validation.weights",
+    "suspicious": "posterior.suspicious",
     "threshold": "answers.threshold",
     "track": "answers.track",
     "tune": "answers.tune",
@@ -163,6 +171,7 @@ __all__ = [
     "WeightedModel",
     "agreement",
     "allocate",
+    "arviz_tree",
     "calibrate",
     "chain",
     "cheapest",
@@ -181,16 +190,19 @@ __all__ = [
     "forecast",
     "iso_loss",
     "load",
+    "loo",
     "make_model",
     "models",
     "multiplier",
     "plot",
+    "prior_sensitivity",
     "profiles",
     "read_runs",
     "retries",
     "schedules",
     "six_nd",
     "stack",
+    "suspicious",
     "threshold",
     "track",
     "tune",

@@ -156,6 +156,7 @@ def run_command_line(folder: Path) -> Times:
     frame = chinchilla_runs().frame[["N", "D", "response"]]
     frame.rename(columns={"response": "loss"}).to_csv(table, index=False)
     command = [sys.executable, "-m", "bayes_scaling", "fit", str(table), "--law", "chinchilla"]
+    command += ["--no-discrepancy"]
     command += ["--input", "N=N", "--input", "D=D", "--response", "loss"]
     command += ["-o", str(folder / "fit.nc"), "--json"]
     seconds = {}

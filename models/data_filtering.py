@@ -22,6 +22,7 @@ from bayes_scaling.law.terms import above_floor
             lambda x0, p: p["level"] * (1 - p["reducible"]),
             "error of endless data",
             "error rate",
+            floor=True,
         ),
         Derived(
             "n_c",

@@ -17,7 +17,11 @@ from bayes_scaling.law.terms import above_floor, power
     shear=lambda p: {"nu0": jnp.log(p["reducible"])},
     derived=(
         Derived(
-            "E", lambda x0, p: p["level"] * (1 - p["reducible"]), "irreducible error", "fraction"
+            "E",
+            lambda x0, p: p["level"] * (1 - p["reducible"]),
+            "irreducible error",
+            "fraction",
+            floor=True,
         ),
         Derived(
             "a",

@@ -21,6 +21,7 @@ from bayes_scaling.law.terms import above_floor, power
             lambda x0, p: p["level"] * (1 - p["reducible"]),
             "error of endless patches",
             "fraction",
+            floor=True,
         ),
         Derived(
             "a",

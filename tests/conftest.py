@@ -96,7 +96,7 @@ def recovery() -> Recovery:
     case = BY_NAME["kaplan"]
     law, runs = simulated(case)
     truth = dict(case.truth) | {"sigma": SIGMA, "nu": NU}
-    return Recovery(ScalingModel(law, rung=False).fit(runs, seed=1), truth)
+    return Recovery(ScalingModel(law, rung=False, discrepancy=False).fit(runs, seed=1), truth)
 
 
 LEVELS = {"a": 2.8, "b": 2.95, "c": 3.05, "d": 3.2}

@@ -17,10 +17,12 @@ from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, Settings
 from bayes_scaling.posterior.fit import Record, as_dataset
 from bayes_scaling.posterior.model import derived_draws
+from bayes_scaling.posterior.whole import whole_discrepancy
 from bayes_scaling.program import Spec, Structure
 from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.build import references
 from bayes_scaling.program.curves import histories
+from bayes_scaling.program.discrepancy import interval_labels, settle_sds, walks_of
 from bayes_scaling.program.rungs import label_rung, rung_inputs
 from bayes_scaling.runs.schedule import Schedule
 
@@ -33,6 +35,8 @@ SD = 0.02  # of the draws of every parameter, on its unconstrained scale
 SIGMA, NU, GROUP_SD, RUNG_SD, EXCESS = 0.01, 8.0, 0.1, 0.02, 0.1
 RHO = 0.8  # of neighbouring rows of a run
 CONCENTRATION = 200.0
+SETTLING = 0.3
+SEED_BEYOND = 4  # of the discrepancy beyond the runs
 REFERENCE_LOSS = 2.9  # of chains
 
 
@@ -50,6 +54,7 @@ def fake_fit(
     pool: Mapping[str, str] | None = None,
     noise: str = "student-t",
     rungs: bool = False,
+    discrepancy: bool = False,
     chains: int = 4,
     draws: int = 500,
     seed: int = 11,
@@ -65,6 +70,8 @@ def fake_fit(
         by default and the others complete.
     rungs : bool
         Whether runs of one rung share an effect.
+    discrepancy : bool
+        Whether exponents drift, and noise falls with scale.
     """
     labels = {k: list(v) for k, v in (labels or {}).items()}
     frame = pd.DataFrame(list(product(SIZES, TOKENS)), columns=["N", "D"])
@@ -72,7 +79,7 @@ def fake_fit(
     settled = {"level": "partial", "alpha": "partial"} | dict(pool or {})
     return fake_fit_of(
         registry["chinchilla"], runs, TRUTH, labels=labels, pool=settled, prior_sd=PRIOR_SD,
-        noise=noise, rungs=rungs, chains=chains, draws=draws, seed=seed,
+        noise=noise, rungs=rungs, discrepancy=discrepancy, chains=chains, draws=draws, seed=seed,
     )  # fmt: skip
 
 
@@ -86,6 +93,7 @@ def fake_fit_of(
     prior_sd: Mapping[str, float] | None = None,
     noise: str | None = None,
     rungs: bool = False,
+    discrepancy: bool = False,
     schedules: Mapping[str, Schedule] | None = None,
     serial: bool = False,
     bound: float | None = None,
@@ -109,14 +117,18 @@ def fake_fit_of(
     runs = runs.assign(**missing)
     inputs = {k: runs[k].to_numpy(dtype=float) for k in law.inputs}
     cells = {label_rung(law, row) for row in runs[rung_inputs(law)].to_numpy(dtype=float)}
+    centres = (
+        references(law, inputs)
+        | _history_units(law, runs, schedules)
+        | ({law.link.input: REFERENCE_LOSS} if law.link else {})
+    )
+    walks = walks_of(law, law.centre(inputs, centres)) if discrepancy else ()
     spec = Spec(
         law=law.name,
         pool={p: {c: (pool or {}).get(p, "complete") for c in labels} for p in law.parameters},  # type: ignore[misc]
         noise=noise or law.response.noise,
         labels={**labels, **({"rung": sorted(cells)} if rungs else {})},
-        references=references(law, inputs)
-        | _history_units(law, runs, schedules)
-        | ({law.link.input: REFERENCE_LOSS} if law.link else {}),
+        references=centres,
         ranges={k: (float(v.min()), float(v.max())) for k, v in inputs.items()},
         response_scale={"median": 2.9, "smallest": 2.3, "spread": 1.5},
         prior_loc={p: _free(law, p, truth[p]) for p in law.parameters},
@@ -131,6 +143,9 @@ def fake_fit_of(
         schedules={k: v.text for k, v in schedules.items()},
         items=sorted(set(runs["item"])) if "item" in runs else [],
         defaults=_defaults(law, runs, labels),
+        walks=walks,
+        discrepancy_sd=settle_sds(walks, [c for c, own in labels.items() if len(own) > 1], {}),
+        settling=discrepancy,
     )
     columns: dict[str, Any] = dict(inputs)
     if law.scheduled:
@@ -201,9 +216,10 @@ def _defaults(
 
 def _size_of(scalar: str) -> float:
     """Scalar of the likelihood about which draws lie."""
-    return {"concentration": CONCENTRATION, "rung_sd": RUNG_SD, "excess": EXCESS}.get(
-        scalar, 1.0 if scalar.startswith("gap") else SIGMA
-    )
+    known = {
+        "concentration": CONCENTRATION, "rung_sd": RUNG_SD, "excess": EXCESS, "settling": SETTLING,
+    }  # fmt: skip
+    return known.get(scalar, 1.0 if scalar.startswith("gap") else SIGMA)
 
 
 def _history_units(
@@ -254,6 +270,13 @@ def held(fit: Fit, **values: float) -> Fit:
     return changed(fit, {k: v * (1 + 1e-9 * rng.normal(size=shapes[k])) for k, v in values.items()})
 
 
+def same_runs(fit: Fit, other: Fit) -> Fit:
+    """The fit as one of the runs of another: responses are the other's."""
+    groups = {name: node.to_dataset() for name, node in fit.tree.children.items()}
+    groups["observed_data"] = other.tree["observed_data"].to_dataset()
+    return replace(fit, tree=xr.DataTree.from_dict(groups))
+
+
 def diverged(fit: Fit, count: int) -> Fit:
     """The same fit with this many divergent draws."""
     diverging = fit.tree["sample_stats"]["diverging"].to_numpy().copy()
@@ -294,10 +317,16 @@ def _posterior(
             arrays[name] = 2.0 + (NU - 2.0) * np.exp(10 * z)
         elif name == "rho":
             arrays[name] = 1.0 - (1.0 - RHO) * np.exp(z)
+        elif site.kind == "discrepancy_sd":
+            arrays[name] = spec.discrepancy_sd[name][0] * np.exp(10 * z)
+        elif site.kind == "discrepancy":
+            sd = arrays[structure.owner(name)]
+            arrays[name] = sd.reshape(*shape, *[1] * len(site.shape)) * z / SD
         else:
             size = GROUP_SD if site.kind == "group_sd" else _size_of(name)
             arrays[name] = size * np.exp(10 * z)
-    posterior = as_dataset(arrays, dims, spec.labels)
+    arrays |= whole_discrepancy(spec.walks, structure, arrays, SEED_BEYOND)
+    posterior = as_dataset(arrays, dims, spec.labels | interval_labels(spec.walks))
     for p in law.parameters:
         columns = structure.columns_of(p, "partial")
         if columns:

@@ -79,7 +79,7 @@ def simulated(case: Case) -> tuple[Law, Runs]:
 
 def own_program(case: Case) -> tuple[Law, Spec, Data]:
     law, runs = simulated(case)
-    spec = build_spec(law, runs, rung=False)
+    spec = build_spec(law, runs, rung=False, discrepancy=False)
     return law, spec, build_data(spec, law, runs)
 
 

@@ -14,6 +14,7 @@ from .profiles import Agreement, Profiles, agreement, profiles
 from .retries import Retries, retries
 from .sampling import Coverage, coverage
 from .schedules import ScheduleComparison, compare_schedules
+from .sensitivity import prior_sensitivity
 from .threshold import Threshold, threshold
 from .track import Tracking, track
 from .tune import Tuning, tune
@@ -52,6 +53,7 @@ __all__ = [
     "forecast",
     "iso_loss",
     "multiplier",
+    "prior_sensitivity",
     "profiles",
     "retries",
     "six_nd",

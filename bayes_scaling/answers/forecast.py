@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,6 +20,7 @@ from .chained import draw_chain, link_of
 from .extrapolation import extrapolation_of, warnings_of
 from .points import Points, need_usable, read_points
 from .predict import draw_centre, draw_new_runs, expected_response
+from .sensitivity import prior_sensitivity
 
 ForecastKind = Literal["mean", "new-run"]
 ForecastOf = Literal["response", "loss"]
@@ -50,8 +52,8 @@ class Forecast:
     discrepancy : (point,) array, optional
         Share of the variance of the log response that the drift of exponents beyond the fitted
         runs adds; None where the fit has none, or it was left out.
-    sensitivity : DataFrame, optional
-        How much the mean at points outside the fitted runs depends on the prior and on the runs.
+    look_at_prior : callable, optional
+        Computes `sensitivity`; None where all points lie inside the fitted runs.
     """
 
     law: str
@@ -67,7 +69,23 @@ class Forecast:
     flops: str | None = None
     known: tuple[str, ...] = ()
     discrepancy: Float[np.ndarray, " point"] | None = None
-    sensitivity: pd.DataFrame | None = None
+    look_at_prior: Callable[[], pd.DataFrame] | None = None
+
+    @functools.cached_property
+    def sensitivity(self) -> pd.DataFrame:
+        """How much the mean at points outside the fitted runs depends on the prior.
+
+        Computed when first asked for, from the densities of all draws.
+
+        Returns
+        -------
+        DataFrame
+            One row a point outside, by its number from 0: ``prior``, ``likelihood`` and
+            ``diagnosis``, as `prior_sensitivity` gives them; empty where all lie inside.
+        """
+        if self.look_at_prior is None:
+            return pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
+        return self.look_at_prior()
 
     def summary(self) -> pd.DataFrame:
         """One row a point: inputs, groups, mean, sd, quantiles, extrapolation.
@@ -130,7 +148,7 @@ class Forecast:
             points=table,
             draws=xr.DataArray(means, dims=("sample", "point")),
             discrepancy=None,
-            sensitivity=None,
+            look_at_prior=None,
             extrapolation=pd.DataFrame(
                 [beyond[rows].max(axis=0) for rows in members], columns=outside.columns
             ),
@@ -234,7 +252,23 @@ def forecast(
         flops=fit.record.flops,
         known=tuple(k for k, v in fit.law.inputs.items() if v.default is not None),
         discrepancy=discrepancy_share(fit, table, draws, seed) if discrepancy else None,
+        look_at_prior=_sensitivity(fit, table, extrapolation, of, seed),
     )
+
+
+def _sensitivity(
+    fit: Fit, table: pd.DataFrame, extrapolation: pd.DataFrame, of: ForecastOf, seed: int
+) -> Callable[[], pd.DataFrame] | None:
+    outside = np.flatnonzero((extrapolation > 0).any(axis=1))
+    if not len(outside):
+        return None
+
+    def look() -> pd.DataFrame:
+        rows = table.iloc[outside].reset_index(drop=True)
+        means = draw_responses(fit, rows, "mean", of, np.random.default_rng(seed))
+        return prior_sensitivity(fit, means).set_index(outside)
+
+    return look
 
 
 def discrepancy_share(

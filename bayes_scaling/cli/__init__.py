@@ -23,6 +23,7 @@ from bayes_scaling.errors import (
 
 from .allocating import allocate
 from .answers import forecast, plot
+from .calibrating import calibrate
 from .comparing import compare, decide
 from .fitting import check, demo, fit, laws
 from .metrics import coverage, density, emergence, retries, threshold
@@ -43,7 +44,7 @@ app = typer.Typer(
 
 # in the order of --help
 for verb in (laws, check, fit, forecast, tune, allocate, compare, decide, track, schedules,
-             threshold, emergence, coverage, retries, density, plot, demo):  # fmt: skip
+             threshold, emergence, coverage, retries, density, calibrate, plot, demo):  # fmt: skip
     app.command()(verb)
 
 

@@ -61,5 +61,5 @@ def plot(
     figure: Annotated[Figure, typer.Option("--figure", help="What to draw.")] = Figure.fit,
     law: FitLaw = None,
 ) -> None:
-    """Draw a fit: curves over the runs, prior against posterior, residuals, or chains."""
+    """Draw a fit: curves, prior against posterior, residuals, a predictive check, or chains."""
     draw(load_fit(fit, law), output, figure.value)

@@ -57,6 +57,7 @@ class Figure(StrEnum):
     fit = "fit"
     prior = "prior"
     residuals = "residuals"
+    ppc = "ppc"
     trace = "trace"
 
 

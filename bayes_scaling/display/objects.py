@@ -89,7 +89,7 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
     points = []
     inputs = list(answer.extrapolation.columns)
     rows = answer.summary().iterrows()
-    for (_, row), (_, beyond) in zip(rows, answer.extrapolation.iterrows(), strict=True):
+    for (i, row), (_, beyond) in zip(rows, answer.extrapolation.iterrows(), strict=True):
         labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
         point = {
             "inputs": {k: float(row[k]) for k in inputs},
@@ -104,6 +104,14 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
                 "label": row["extrapolation"],
             },
         }
+        if "discrepancy" in row.index:
+            point["discrepancy"] = number(row["discrepancy"])
+        if i in answer.sensitivity.index:
+            own = answer.sensitivity.loc[i]
+            point["sensitivity"] = {
+                **{k: number(own[k]) for k in ("prior", "likelihood")},
+                "diagnosis": own["diagnosis"],
+            }
         if "observed" in row.index:
             point["observed"] = number(row["observed"])
         points.append(point)

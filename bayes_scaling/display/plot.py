@@ -53,6 +53,7 @@ from .comparison_figures import (
 )
 from .curves import curves_figure, schedules_figure, tracking_figure
 from .metric_figures import coverage_figure, link_panel, retries_figure, threshold_figure
+from .predictive_figures import predictive_figure
 from .residuals import residual_figure
 from .valley import tuning_figure
 
@@ -96,10 +97,11 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
     thing : Fit, or an answer: Forecast, Tuning, Tracking, ScheduleComparison, Threshold, \
 Coverage, Retries, Allocation, Cheapest, IsoLoss, Profiles, Comparison, Crossover, Multiplier, \
 Decision
-    figure : {"fit", "prior", "residuals", "trace"}
+    figure : {"fit", "prior", "residuals", "ppc", "trace"}
         For a fit: curves with 90 % intervals over the runs, along every input (of curves,
         each run with its own), and of a chain the metric against the loss;
-        prior against posterior; residuals by run and by group; or the chains.
+        prior against posterior; residuals by run and by group; the runs against draws of
+        runs like them; or the chains.
 
     Returns
     -------
@@ -133,6 +135,7 @@ Decision
         "fit": _fit_figure,
         "prior": _prior_figure,
         "residuals": residual_figure,
+        "ppc": predictive_figure,
         "trace": _trace_figure,
     }
     if figure not in drawers:

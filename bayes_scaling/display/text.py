@@ -150,11 +150,29 @@ def show_fit(fit: Fit) -> str:
     )
 
 
+def _show_sensitivity(answer: Forecast) -> None:
+    """Say where answers outside the fitted runs repeat the prior."""
+    table = answer.sensitivity
+    moved = table[table["diagnosis"] != "-"]
+    if not len(table):
+        return
+    worst = table["prior"].max()
+    if not len(moved):
+        print(
+            f"prior sensitivity of points outside: {worst:.2f} at most, below .05: none to speak of"
+        )
+        return
+    points = ", ".join(str(i + 1) for i in moved.index)
+    kinds = "; ".join(moved["diagnosis"].unique())
+    print(f"prior sensitivity of point {points}: {worst:.2f} ({kinds}); see --prior and priors=")
+
+
 def show_forecast(answer: Forecast) -> None:
     """Print the median and 90 % interval of every point."""
     table = answer.summary()
     inputs = list(answer.extrapolation.columns)
     observed = ["observed"] if "observed" in table else []
+    drifts = answer.discrepancy is not None
     rows = []
     for _, row in table.iterrows():
         labels = [row[g] if isinstance(row[g], str) else "(new)" for g in answer.groups]
@@ -163,6 +181,7 @@ def show_forecast(answer: Forecast) -> None:
                 *numbers(row[k] for k in inputs),
                 *labels,
                 *(f"{row[k]:.4f}" for k in ("q0.05", "q0.5", "q0.95", *observed)),
+                *([f"{row['discrepancy']:.0%}"] if drifts else []),
                 row["extrapolation"],
             ]
         )
@@ -173,7 +192,22 @@ def show_forecast(answer: Forecast) -> None:
         said.append(f"FLOPs as {answer.flops}")
     head = f"{answer.response} ({answer.unit}) of {answer.kind}, law {answer.law}"
     print("; ".join([head, *said]))
-    show_table([*inputs, *answer.groups, "5%", "50%", "95%", *observed, "range"], rows)
+    show_table(
+        [
+            *inputs,
+            *answer.groups,
+            "5%",
+            "50%",
+            "95%",
+            *observed,
+            *(["drift"] if drifts else []),
+            "range",
+        ],
+        rows,
+    )
+    if drifts and bool((answer.discrepancy > 0).any()):  # type: ignore[operator]
+        print("drift: share of the variance that comes of what no run has shown of the law")
+    _show_sensitivity(answer)
     if checked := answer.check():
         print(
             f"observed: {checked['held_90']} of {checked['points']} inside the 90 % interval; "

@@ -62,7 +62,7 @@ def combine(fits: Sequence[Fit], weights: Sequence[float], *, seed: int = 0) -> 
     for fit in fits:
         names = _own_names(fit)
         own |= {names[k]: v for k, v in fit.posterior.items() if k in names}
-    shared = [k for k in first.posterior if all(_is_common(f, k) for f in fits)]
+    shared = [str(k) for k in first.posterior if all(_is_common(f, k) for f in fits)]
     for name in shared:
         common[name] = _select(which, [fit.posterior[name] for fit in fits])
     floors = [fit.posterior["E"] for fit in fits if "E" in fit.posterior]
@@ -104,6 +104,8 @@ def _check(fits: Sequence[Fit]) -> None:
     first = fits[0]
     for fit in fits[1:]:
         differ = [k for k in SAME if getattr(fit.spec, k) != getattr(first.spec, k)]
+        if not _same_runs(fit, first):
+            differ.append("runs")
         if fit.structure.rungs != first.structure.rungs:
             differ.append("rung effects")
         if fit.posterior.sizes["draw"] != first.posterior.sizes["draw"]:
@@ -117,6 +119,12 @@ def _check(fits: Sequence[Fit]) -> None:
             )
 
 
+def _same_runs(one: Fit, other: Fit) -> bool:
+    """Whether both have the same responses of the same runs."""
+    first, second = (fit.tree["observed_data"].to_dataset() for fit in (one, other))
+    return first.equals(second)
+
+
 def _indices(share: np.ndarray, shape: tuple[int, int], seed: int) -> np.ndarray:
     """Law of each draw: each has its share as exactly as whole draws allow, in random places."""
     edges = np.round(np.cumsum(share) * np.prod(shape))
@@ -128,7 +136,7 @@ def _select(which: xr.DataArray, values: Sequence[xr.DataArray]) -> xr.DataArray
     found = values[0]
     for i, value in enumerate(values[1:], start=1):
         found = xr.where(which == i, value, found)
-    return found.transpose(*values[0].dims)
+    return found.transpose("chain", "draw", ...)
 
 
 def _own_names(fit: Fit) -> dict[str, str]:

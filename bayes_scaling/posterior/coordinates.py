@@ -39,6 +39,7 @@ from bayes_scaling.program.observation import correlation
 from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure, rung_unit
 
+from .modes import log_normal_mode, scale_mode
 from .rows import Measure, Rows
 from .start import centre_shifts, first_sites
 
@@ -197,7 +198,7 @@ class Coordinates:
             _, sd = self._conditional_rung(point.eta, point.t, lin)
             total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
             unit = rung_unit(self.structure, self.data)
-            sites["rung_sd"] = _scale_mode(total, self.n_rungs, RUNG_SD * unit)
+            sites["rung_sd"] = scale_mode(total, self.n_rungs, RUNG_SD * unit)
         for m, measure in enumerate(self.rows.measures):
             if isinstance(measure.noise, BoundedNoise):
                 continue  # their scalars have no closed form: see `likelihood_scalars`
@@ -220,11 +221,11 @@ class Coordinates:
         for name, site in self.structure.sites().items():
             if site.kind == "group_sd":
                 members = self._owner == self._where[name]
-                prior = self.structure.group_sd(site.parameter, name)
-                sites[name] = _scale_mode(second[members].sum(), int(members.sum()), prior)
+                prior = self.data.prior_sd[name]
+                sites[name] = scale_mode(second[members].sum(), int(members.sum()), prior)
             elif site.kind == "discrepancy_sd":
                 members = self._owner == self._where[name]
-                sites[name] = _log_normal_mode(
+                sites[name] = log_normal_mode(
                     second[members].sum(),
                     int(members.sum()),
                     self.data.prior_loc[name],
@@ -376,34 +377,6 @@ class Coordinates:
     def _by_rung(self, rows: Float[Array, "rows *k"]) -> Float[Array, "rungs *k"]:
         # rows without a rung have a number beyond the last, and are left out
         return jax.ops.segment_sum(rows, self.rows.rung, self.structure.rungs)
-
-
-def _scale_mode(
-    total: Float[Array, ""], count: int, prior: float | Float[Array, ""]
-) -> Float[Array, ""]:
-    """Mode of the log of a standard deviation with a half-normal prior.
-
-    `total` is the expected sum of squares of `count` normal effects.
-    """
-    lost = count - 1
-    variance = 0.5 * prior**2 * (jnp.sqrt(lost**2 + 4.0 * total / prior**2) - lost)
-    return 0.5 * jnp.log(jnp.maximum(variance, 1e-12 * prior**2))
-
-
-def _log_normal_mode(
-    total: Float[Array, ""], count: int, loc: Float[Array, ""], sd: Float[Array, ""]
-) -> Float[Array, ""]:
-    """Mode of the log of a standard deviation with a log-normal prior, by Newton's method.
-
-    `total` is the expected sum of squares of `count` normal effects.
-    """
-
-    def step(_: int, x: Array) -> Array:
-        squares = total * jnp.exp(-2.0 * x)
-        slope = squares - count - (x - loc) / sd**2
-        return x + jnp.clip(slope / (2.0 * squares + 1.0 / sd**2), -1.0, 1.0)
-
-    return jax.lax.fori_loop(0, 12, step, loc)
 
 
 def _positive(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:

@@ -18,7 +18,6 @@ from bayes_scaling.errors import Finding, FitError
 from bayes_scaling.law import Law
 from bayes_scaling.program import Spec, Structure
 from bayes_scaling.program.bounded import BoundedNoise
-from bayes_scaling.program.discrepancy import Walk
 
 from .diagnostics import prior_sds, summarise
 from .findings import diagnose
@@ -232,7 +231,6 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
             f"fit again with bayes-scaling fit"
         )
     spec, record = json.loads(tree.attrs["spec"]), Record(**json.loads(tree.attrs["record"]))
-    spec["ranges"] = {k: (low, high) for k, (low, high) in spec["ranges"].items()}
     law = find_law(spec["law"], record.law_source)
     same = set(law.parameters) == set(spec["pool"])
     same = same and set(law.reference_names) == set(spec["references"])
@@ -242,9 +240,8 @@ def load_fit(path: str | Path, find_law: Callable[[str, str], Law]) -> Fit:
             f"{', '.join(spec['pool'])}); hand the law over that was fitted, "
             f"bs.load(path, law=...), or fit again"
         )
-    spec["walks"] = tuple(Walk.of(walk) for walk in spec.get("walks", ()))
     settings = Settings(**json.loads(tree.attrs["settings"]))
-    return Fit(law, Spec(**spec), record, settings, tree)
+    return Fit(law, Spec.of(spec), record, settings, tree)
 
 
 def file_sha256(path: str) -> str:

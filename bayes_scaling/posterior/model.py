@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -17,14 +17,14 @@ from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
 from bayes_scaling.program.counts import merged
-from bayes_scaling.program.discrepancy import Walk, interval_labels
+from bayes_scaling.program.discrepancy import interval_labels
 from bayes_scaling.program.pooling import Pool
 from bayes_scaling.program.population import Population, population_of
-from bayes_scaling.program.structure import OWN_WALKS, intervals_of
 from bayes_scaling.runs import Runs, check_runs
 
 from .fit import Fit, Record, as_dataset, file_sha256
 from .nuts import Draws, Settings, sample
+from .whole import whole_discrepancy
 
 PACKAGES = ("bayes-scaling", "jax", "numpyro", "blackjax", "xarray", "arviz-stats")
 PriorName = Literal["weak", "population"]
@@ -291,31 +291,6 @@ def _posterior(drawn: Draws, spec: Spec, law: Law, seed: int) -> xr.Dataset:
             posterior[p] = z.copy(data=np.asarray(to_support(z.to_numpy())))
         values[p] = posterior[p]
     return posterior.assign(derived_draws(law, spec.references, values))
-
-
-def whole_discrepancy(
-    walks: Sequence[Walk], structure: Structure, arrays: Mapping[str, np.ndarray], seed: int
-) -> dict[str, np.ndarray]:
-    """Weights of fitted intervals, and of those beyond, of which the runs know only the sd.
-
-    They are drawn once, with the fit, so that every answer has the same function a draw.
-    """
-    rng = np.random.default_rng([seed, len(walks)])
-    own = walks[:OWN_WALKS]
-    found = {}
-    for name, site in structure.sites().items():
-        if site.kind != "discrepancy":
-            continue
-        fitted, sd = arrays[name], arrays[structure.owner(name)]
-        sd = sd.reshape(*sd.shape, *[1] * (fitted.ndim - sd.ndim))
-        mine = [w for w in walks if site.dims == (intervals_of(w.name),)] or own
-        ends = np.cumsum([len(w.fitted) for w in mine])[:-1]
-        parts = []
-        for walk, inside in zip(mine, np.split(fitted, ends, axis=-1), strict=True):
-            fresh = rng.normal(size=(*inside.shape[:-1], len(walk.beyond)))
-            parts += [inside, sd * fresh]
-        found[name] = np.concatenate(parts, axis=-1)
-    return found
 
 
 class _Watched(dict[str, Any]):

@@ -88,7 +88,7 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
         have a dimension ``item`` instead.
     """
     rows = at_draws(fit, _row_densities)["rows"]
-    coords = {k: fit.posterior[k] for k in ("chain", "draw")}
+    coords: dict[str, Any] = {k: fit.posterior[k] for k in ("chain", "draw")}
     if fit.structure.items:
         coords["item"] = fit.spec.items
     else:

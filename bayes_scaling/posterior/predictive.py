@@ -33,7 +33,7 @@ def arviz_tree(fit: Fit, *, prior_draws: int = 1000, seed: int = 0) -> xr.DataTr
     ----------
     fit : Fit
     prior_draws : int
-        Draws of the prior.
+        Draws of the prior, which take some seconds to compile; none leaves them out.
     seed : int
         Of predictive draws.
 
@@ -46,9 +46,7 @@ def arviz_tree(fit: Fit, *, prior_draws: int = 1000, seed: int = 0) -> xr.DataTr
         - ``log_prior``: sites with priors of their own, on the scale where priors are declared,
           as power-scaling needs it (effects of groups have theirs given their sds, and are part
           of the model);
-        - ``posterior_predictive``: ``response`` of one more run like each fitted one, in the
-          same group and rung (of a chain the ``loss`` that it follows, too), in the unit of the
-          response, counts as counts; a diverged run comes out where it comes out;
+        - ``posterior_predictive``: `responses_again`;
         - ``prior`` and ``prior_predictive``: sites and responses before any run was seen.
 
     Notes
@@ -57,29 +55,51 @@ def arviz_tree(fit: Fit, *, prior_draws: int = 1000, seed: int = 0) -> xr.DataTr
     leave-one-out predictive distribution, ``arviz_stats.psense_summary`` the sensitivity of
     parameters to their priors. Like `loo`, such checks say how a model interpolates.
     """
-    data, structure = data_of(fit), fit.structure
-    again = at_draws(fit, _responses, data=data, seed=seed)
-    prior = draw_prior(structure, data, jax.random.key(seed), prior_draws)
-    rows = fit.tree["observed_data"]["run"].to_numpy()
-    labels: dict[str, Any] = {"run": rows}
-    dims = {"response": ("run",)}
-    if data.losses is not None:
-        labels["measured"] = rows[np.asarray(data.losses.row)]
-        dims["loss"] = ("measured",)
-    sites = drawn_sites(fit)
-    labels |= {str(k): v.to_numpy() for k, v in sites.coords.items() if k not in ("chain", "draw")}
-    before = {k: np.asarray(v)[None] for k, v in prior.items()}
-    site_dims = {k: site.dims for k, site in structure.sites().items()}
-    score = log_likelihood(fit)
     groups = {name: node.to_dataset() for name, node in fit.tree.children.items()}
     groups |= {
-        "log_likelihood": xr.Dataset({"response": score}),
-        "log_prior": log_prior(fit)[top_level(structure)],
-        "posterior_predictive": _dataset(again, dims, labels),
-        "prior": _dataset({k: before[k] for k in site_dims}, site_dims, labels),
-        "prior_predictive": _dataset({k: before[k] for k in dims}, dims, labels),
+        "log_likelihood": xr.Dataset({"response": log_likelihood(fit)}),
+        "log_prior": log_prior(fit)[top_level(fit.structure)],
+        "posterior_predictive": responses_again(fit, seed=seed),
     }
+    if prior_draws:
+        groups |= _before(fit, prior_draws, seed)
     return xr.DataTree.from_dict(groups)
+
+
+def responses_again(fit: Fit, *, seed: int = 0, thin: int = 1) -> xr.Dataset:
+    """Draw one more run like each fitted one, in the same group and rung.
+
+    Parameters
+    ----------
+    fit : Fit
+    seed : int
+    thin : int
+        Uses every so many draws of each chain.
+
+    Returns
+    -------
+    Dataset
+        ``response`` (chain, draw, run), in its unit, counts as counts; of a chain the ``loss``
+        that it follows (chain, draw, measured). A diverged run comes out where it comes out.
+    """
+    data = data_of(fit)
+    drawn = at_draws(fit, _responses, thin=thin, data=data, seed=seed)
+    return _responses_of(fit, data, drawn)
+
+
+def _before(fit: Fit, draws: int, seed: int) -> dict[str, xr.Dataset]:
+    """Sites and responses before any run was seen."""
+    data, sites = data_of(fit), fit.structure.sites()
+    drawn = draw_prior(fit.structure, data, jax.random.key(seed), draws)
+    arrays = {k: np.asarray(v)[None] for k, v in drawn.items()}
+    coords = {str(k): v.to_numpy() for k, v in drawn_sites(fit).coords.items()}
+    dims = {k: site.dims for k, site in sites.items()}
+    return {
+        "prior": _dataset({k: arrays[k] for k in sites}, dims, coords),
+        "prior_predictive": _responses_of(
+            fit, data, {k: arrays[k] for k in arrays if k not in sites}
+        ),
+    }
 
 
 def loo(fit: Fit) -> Any:
@@ -134,10 +154,18 @@ def _responses(trace: Trace, data: Data) -> dict[str, Array]:
     return {k: trace[k]["value"] for k in ("response", "loss") if k in trace}
 
 
+def _responses_of(fit: Fit, data: Data, arrays: dict[str, Any]) -> xr.Dataset:
+    rows = fit.tree["observed_data"]["run"].to_numpy()
+    coords = {"run": rows}
+    if data.losses is not None:
+        coords["measured"] = rows[np.asarray(data.losses.row)]
+    return _dataset(arrays, {"response": ("run",), "loss": ("measured",)}, coords)
+
+
 def _dataset(arrays: dict[str, Any], dims: dict[str, Any], labels: dict[str, Any]) -> xr.Dataset:
     """Arrays ``(chain, draw, ...)`` with the coordinates that their dimensions have."""
     variables = {k: (("chain", "draw", *dims[k]), v) for k, v in arrays.items()}
     chains, draws = next(iter(arrays.values())).shape[:2]
     used = {name for k in arrays for name in dims[k]}
     coords = {k: v for k, v in labels.items() if k in used}
-    return xr.Dataset(variables, coords=coords | {"chain": range(chains), "draw": range(draws)})
+    return xr.Dataset(variables, coords | {"chain": range(chains), "draw": range(draws)})

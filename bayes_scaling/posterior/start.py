@@ -28,8 +28,7 @@ def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
         elif site.kind == "discrepancy_sd":
             start[name] = data.prior_loc[name]
         elif site.kind == "group_sd":
-            group_sd = structure.group_sd(site.parameter, name)
-            start[name] = jnp.log(jnp.asarray(0.5 * group_sd))
+            start[name] = jnp.log(0.5 * data.prior_sd[name])
         elif name in ("sigma", "loss_sigma"):
             start[name] = jnp.log(0.02 * (data.scale if name == "sigma" else jnp.ones(())))
         elif name in ("nu", "loss_nu"):

@@ -10,8 +10,8 @@ the gap to the other rows, whose tail is learned without it, and several do not 
 
 Of tables simulated from Student-t(4) with 12 to 1,000 rows, 2 to 5 % name a row at all, and of
 those of normal noise none; a run 20 sds off is found in all, up to 245 rows; one that is 6.7 sds
-off (2 % at noise of .3 %) among normal ones in 60 to 95 %. In Student-t(4) noise such a run is
-nothing unusual, and no rule can find it there without naming clean ones.
+off (2 % at noise of .3 %) among normal ones in two of three or more. In Student-t(4) noise such a
+run is nothing unusual, and no rule can find it there without naming clean ones.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SCALES = np.exp(np.linspace(-0.5, 0.5, 11))  # of the fitted one
 FARTHEST = 200.0  # strays are spread evenly over the logarithm of 1 to this many sds
 MOST = 0.2  # of the rows
 DRAWS = 200
-MOST_PULL = 0.9
+MOST_PULL = 0.5
 NORMAL_MEDIAN = 0.6745  # of the absolute value
 COINCIDENCES = 0.05  # equal responses that chance may bring about
 NAMED = 5
@@ -139,7 +139,7 @@ def stray_chances(z: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     Given tail and scale, the strays are the farthest rows, of a number that is summed over; tail
     and scale are summed over grids. Prior odds of strays are those of a Polya urn.
     """
-    rows = len(z)
+    rows, z = len(z), z / max(1.0, _usual(z))
     order = np.argsort(-np.abs(z), kind="stable")
     size = np.abs(z)[order]
     most = min(int((size >= LEAST).sum()), max(1, int(MOST * rows)))
@@ -152,7 +152,7 @@ def stray_chances(z: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     evidence = logsumexp(left, axis=(0, 1))  # of the rows that are no strays, by how many are
     evidence[1:] -= np.cumsum(np.log(size[:most] * math.log(FARTHEST)))
     count = np.arange(most + 1)
-    # prior chance of that set: four tables in five have half a stray, one has a twentieth of its rows
+    # of that set: four tables in five have half a stray, one has them in a twentieth of its rows
     urns = ((0.8, 0.5, rows), (0.2, 1.0, 20.0))
     evidence += logsumexp(
         [np.log(w) + betaln(a + count, b + rows - count) - betaln(a, b) for w, a, b in urns], axis=0
@@ -160,6 +160,11 @@ def stray_chances(z: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     chance = np.exp(evidence - logsumexp(evidence))
     found[order[:most]] = np.cumsum(chance[::-1])[::-1][1:]
     return found
+
+
+def _usual(z: Float[np.ndarray, " row"]) -> float:
+    """Sd that most rows speak of."""
+    return float(np.median(np.abs(z))) / NORMAL_MEDIAN
 
 
 def _log_density(size: Float[np.ndarray, " row"]) -> Float[np.ndarray, "nu scale row"]:
@@ -195,8 +200,10 @@ def _judge(fit: Fit) -> tuple[pd.DataFrame, list[str]]:
         kept &= ~runs.frame["untuned"].to_numpy(dtype=bool)
     far, judged_by = _out_of_line((off / spread)[:, kept], nu)
     table = table[kept].assign(**judged_by, reason="")
-    for index, first in _copies(fit, runs.frame[kept], spread.mean(axis=0)[kept]).items():
-        table.loc[index, "reason"] = f"{COPY} {_label(table.loc[first])}"
+    for row, first in _copies(fit, runs.frame[kept], spread.mean(axis=0)[kept]).items():
+        table.loc[table["row"] == row, "reason"] = (
+            f"{COPY} {_label(table[table['row'] == first].iloc[0])}"
+        )
     table.loc[bad[kept], "reason"] = RUNG
     table.loc[far, "reason"] = FAR
     order = np.argsort(-table["residual"].abs().to_numpy(), kind="stable")
@@ -222,7 +229,7 @@ def _out_of_line(
     pull = np.minimum(weight * z.var(axis=0), MOST_PULL)
     residual = residual / np.sqrt(1 - pull)
     if math.isinf(nu):  # strays widen normal noise: what most rows say of it counts
-        residual = residual / min(1.0, float(np.median(np.abs(residual))) / NORMAL_MEDIAN)
+        residual = residual / (min(1.0, _usual(residual)) or 1.0)
     tail, chance = 2 * ndtr(-np.abs(residual)), stray_chances(residual)
     far = (np.abs(residual) >= LEAST) & (tail < TAIL / len(tail)) & (chance > CHANCE)
     return far, {"residual": residual, "pull": pull, "tail": tail, "chance": chance}
@@ -255,7 +262,7 @@ def _columns(fit: Fit, runs: Runs) -> pd.DataFrame:
 
 
 def _copies(fit: Fit, frame: pd.DataFrame, spread: Float[np.ndarray, " row"]) -> dict[int, int]:
-    """Rows with inputs and response of an earlier one under another label, and that row.
+    """Numbers of rows with inputs and response of an earlier one under another label, and its.
 
     Under one label reading the table finds them. Responses that are rounded so far that a
     pair of them may well be equal by chance say nothing.
@@ -270,14 +277,15 @@ def _copies(fit: Fit, frame: pd.DataFrame, spread: Float[np.ndarray, " row"]) ->
     again = (frame["row"] != first) & ~frame.duplicated([*place, *labels, "response"])
     if not again.any():
         return {}
-    sd = spread * (response.abs() if fit.structure.noise.on_log else 1.0)  # type: ignore[union-attr]
+    noise = fit.structure.noise
+    assert isinstance(noise, Noise)
+    sd = spread * (response.abs().to_numpy() if noise.on_log else 1.0)
     decimals = max(len(_digits(v).partition(".")[2]) for v in response)
     equal = np.minimum(1.0, 10.0**-decimals / (2 * math.sqrt(math.pi) * sd))
     partners = frame.groupby(place, dropna=False)["row"].transform("size") - 1
     if (equal * partners).sum() / 2 > COINCIDENCES:
         return {}
-    index = dict(zip(frame["row"], frame.index, strict=True))
-    return {int(i): int(index[first[i]]) for i in frame.index[again]}
+    return dict(zip(frame["row"][again].tolist(), first[again].tolist(), strict=True))
 
 
 def _digits(value: float) -> str:

@@ -1,7 +1,9 @@
 """From a law, a table and modelling choices to a NumPyro program."""
 
-from .build import Spec, build_data, build_spec
+from .arrays import build_data
+from .build import build_spec
 from .program import draw_prior, predict, program
+from .spec import Spec
 from .structure import Data, Structure
 
 __all__ = [

@@ -1,17 +1,13 @@
-"""From a table of runs and modelling choices to a program's structure and arrays."""
+"""From a table of runs and modelling choices to the spec of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Law, Prior, ResponseScale
@@ -19,120 +15,15 @@ from bayes_scaling.runs import Runs
 
 from .bounded import LOGIT_UNIT, BoundedNoise
 from .check import check_names, check_noise, check_serial
-from .curves import histories, history_units, neighbours, order_for, usual_gap
+from .curves import history_units, order_for, usual_gap
 from .discrepancy import Walk, discrepancy_wanted, settle_sds, walks_of
-from .noise import AnyNoise, Noise, noise_named
+from .noise import AnyNoise, noise_named
 from .observation import SETTLING
 from .pooling import Pool, settle_group_sds, settle_pooling
 from .population import Population
 from .rungs import rung_labels, rung_wanted
-from .structure import OWN, Data, Losses, Pooling, Structure, own_site, sd_site
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Everything about a model of one table, but the law's function: plain, storable values.
-
-    Attributes
-    ----------
-    law : str
-        Name of the law.
-    pool : dict
-        Pooling of each parameter over each grouping column.
-    noise : str
-    labels : dict of str to list of str
-        Level labels of each grouping column, and of ``"rung"`` where its effect is on.
-    references : dict of str to float
-        Where each input is centred, by default its geometric mean over the fitted runs.
-    ranges : dict of str to (float, float)
-        Smallest and largest fitted value of each input.
-    response_scale : dict of str to float
-        The statistics of the fitted responses that priors are scaled by.
-    prior_loc, prior_sd : dict of str to float
-        Prior of each parameter on its unconstrained scale.
-    scale : float
-        Unit of the noise's prior.
-    serial : bool
-        Whether neighbouring rows of one run are correlated.
-    order : str
-        Input along which they follow each other.
-    lag : float
-        Their usual distance along it.
-    untuned : bool
-        Whether some runs lie above the law by a one-sided excess.
-    bound : float, optional
-        Responses at or above it are only known to be so.
-    schedules : dict of str to str
-        Learning-rate schedules by label, as texts.
-    group_sd : dict of str to float
-        Scales of priors of group sds, ``parameter_sd_column``, that differ from the law's.
-    prior_text : dict of str to str
-        The priors in words.
-    items : list of str
-        Items of which each follows one curve of the law's mixture.
-    defaults : dict of str to list
-        Values of inputs with a default at the fitted runs, with the labels of their groups:
-        what a point takes that does not say.
-    walks : tuple of Walk
-        How losses may depart from the law; none where it is taken to hold.
-    discrepancy_sd : dict of str to (float, float)
-        Median of each sd of the discrepancy, by its site, and sd of its logarithm.
-    settling : bool
-        Whether noise falls with scale.
-    settling_prior : (float, float)
-        Median, and sd of the logarithm, of its fall over a decade.
-    effective_runs : float, optional
-        How many runs a group counts for at most, where the likelihood is raised to a power.
-    """
-
-    law: str
-    pool: dict[str, dict[str, Pooling]]
-    noise: str
-    labels: dict[str, list[str]]
-    references: dict[str, float]
-    ranges: dict[str, tuple[float, float]]
-    response_scale: dict[str, float]
-    prior_loc: dict[str, float]
-    prior_sd: dict[str, float]
-    scale: float
-    serial: bool = False
-    order: str = ""
-    lag: float = 1.0
-    untuned: bool = False
-    bound: float | None = None
-    schedules: dict[str, str] = field(default_factory=dict)
-    group_sd: dict[str, float] = field(default_factory=dict)
-    prior_text: dict[str, str] = field(default_factory=dict)
-    items: list[str] = field(default_factory=list)
-    defaults: list[dict[str, Any]] = field(default_factory=list)
-    walks: tuple[Walk, ...] = ()
-    discrepancy_sd: dict[str, tuple[float, float]] = field(default_factory=dict)
-    settling: bool = False
-    settling_prior: tuple[float, float] = SETTLING
-    effective_runs: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    def structure(self, law: Law) -> Structure:
-        """Return the static structure of the program of this spec."""
-        groups = [c for c in self.labels if c != "rung"]
-        return Structure(
-            law=law,
-            pooling=tuple((p, tuple(how.items())) for p, how in self.pool.items()),
-            levels=tuple((c, len(self.labels[c])) for c in groups),
-            rungs=len(self.labels.get("rung", ())),
-            noise=noise_named(self.noise),
-            serial=self.serial,
-            untuned=self.untuned,
-            group_sds=tuple(self.group_sd.items()),
-            loss_noise=_loss_noise(law),
-            items=len(self.items),
-            walks=tuple((w.name, len(w.fitted)) for w in self.walks),
-            settling=self.settling,
-            departing=tuple(c for c in groups if sd_site(own_site(c)) in self.discrepancy_sd),
-        )
+from .spec import Spec
+from .structure import OWN, Pooling
 
 
 def build_spec(
@@ -175,7 +66,8 @@ def build_spec(
         column to one; by default the law's.
     discrepancy : bool or mapping, optional
         Whether losses may depart from the law; by default where they fall in scale. A mapping
-        replaces medians and log sds of ``"discrepancy_sd"`` and ``"discrepancy_sd_own"``.
+        replaces median, and sd of the logarithm, of the sizes of walks by their name, and of
+        what every recipe departs by for itself, ``"own"``.
     population : Population, optional
         Learned priors, in the place of the law's; those given one by one come first.
     effective_runs : float, optional
@@ -198,34 +90,20 @@ def build_spec(
     }
     inputs = {name: runs.column(name, law.inputs[name].default) for name in law.inputs}
     check_names(law, runs.groups)
-    labels = {g: runs.levels(g) for g in runs.groups}
-    able = not (chosen.side or chosen.bounded or law.link)
-    correlated = (runs.curves and able) if serial is None else serial
-    if correlated:
-        check_serial(chosen, law, runs)
+    correlated = _serial(law, chosen, runs, serial)
     order = order_for(law, runs) if correlated else ""
     items = _items(law, chosen, runs)
-    alone = bool(items) or chosen.name == "population"
-    if alone and rung:
-        raise UsageError(
-            f"items and problems share no rung effect with noise {chosen.name}; use rung=False "
-            f"(--rung off)"
-        )
-    if not alone and rung_wanted(runs, rung, law):
-        labels["rung"] = sorted(set(rung_labels(runs, law)))
     pooling = settle_pooling(law, runs, pool or {}, population.group_sd if population else ())
     centres = references(law, inputs) | history_units(law, runs) | _loss_reference(law, runs)
     wanted = discrepancy if isinstance(discrepancy, bool) else True if discrepancy else None
     walks: tuple[Walk, ...] = ()
     if discrepancy_wanted(law, chosen, wanted, serial=correlated):
         walks = walks_of(law, law.centre(inputs, centres))
-    sds = _known_sds(population, walks)
-    sds |= discrepancy if isinstance(discrepancy, Mapping) else {}
     return Spec(
         law=law.name,
         pool=pooling,
         noise=chosen.name,
-        labels=labels,
+        labels=_labels(law, chosen, runs, rung, alone=bool(items)),
         references=centres,
         ranges={k: (float(np.nanmin(v)), float(np.nanmax(v))) for k, v in inputs.items()},
         response_scale=dict(scale._asdict()),
@@ -244,7 +122,7 @@ def build_spec(
         items=items,
         defaults=_defaults(law, runs, inputs),
         walks=walks,
-        discrepancy_sd=settle_sds(walks, [g for g in runs.groups if len(labels[g]) > 1], sds),
+        discrepancy_sd=_drifts(walks, runs, discrepancy, population),
         settling=bool(walks),
         effective_runs=effective_runs,
     )
@@ -266,58 +144,43 @@ def references(law: Law, inputs: Mapping[str, Float[np.ndarray, " runs"]]) -> di
     return {k: found[shared.get(k, k)] for k in law.inputs}
 
 
-def build_data(spec: Spec, law: Law, runs: Runs) -> Data:
-    """Arrays of the program for these runs."""
-    frame = runs.frame
-    groups = [c for c in spec.labels if c != "rung"]
-    rungs = np.zeros(len(frame), dtype=np.int64)
-    if "rung" in spec.labels:
-        rungs = _codes(rung_labels(runs, law), spec.labels["rung"])
-    previous, gap = neighbours(runs, spec.order) if spec.serial else (None, None)
-    inputs: dict[str, Any] = {k: runs.column(k, law.inputs[k].default) for k in law.inputs}
-    if law.scheduled:
-        inputs["schedule"] = histories(spec, frame["schedule"], inputs["step"])
-    response = frame["response"].to_numpy()
-    seen = ~np.isnan(response)
-    centred = law.centre(inputs, spec.references)
-    logs = {**spec.discrepancy_sd, "settling": spec.settling_prior}
-    return Data(
-        inputs=jax.tree.map(jnp.asarray, centred),
-        # a harmless number where a run of a chain has no metric: one item out of one, of counts
-        response=jnp.asarray(
-            np.where(seen, response, 1.0 if runs.counted else np.nanmedian(response))
-        ),
-        levels={g: jnp.asarray(_codes(frame[g].tolist(), spec.labels[g])) for g in groups},
-        rung=jnp.asarray(rungs),
-        se=jnp.asarray(frame["se"].to_numpy()) if "se" in frame else None,
-        prior_loc={k: jnp.asarray(v) for k, v in spec.prior_loc.items()}
-        | {k: jnp.log(median) for k, (median, _) in logs.items()},
-        prior_sd={k: jnp.asarray(v) for k, v in spec.prior_sd.items()}
-        | {k: jnp.asarray(sd) for k, (_, sd) in logs.items()},
-        scale=jnp.asarray(spec.scale),
-        bound=None if spec.bound is None else jnp.asarray(spec.bound),
-        diverged=None if spec.bound is None else jnp.asarray(np.flatnonzero(runs.diverged)),
-        untuned=jnp.asarray(frame["untuned"].to_numpy()) if spec.untuned else None,
-        previous=None if previous is None else jnp.asarray(previous),
-        lag=None if gap is None else jnp.asarray(gap / spec.lag),
-        trials=_trials(runs, seen),
-        seen=None if seen.all() else jnp.asarray(seen),
-        losses=_losses(spec, law, runs) if law.link else None,
-        item=jnp.asarray(_codes(frame["item"].tolist(), spec.items)) if spec.items else None,
-        copies=_shares(spec, frame, groups),
-        scale_decades=jnp.asarray(spec.walks[0].place(centred)) if spec.settling else None,
-        departures={w.name: jnp.asarray(w.basis(centred)) for w in spec.walks} or None,
-    )
+def _serial(law: Law, noise: AnyNoise, runs: Runs, serial: bool | None) -> bool:
+    """Whether neighbouring rows are correlated: by default those of curves."""
+    able = not (noise.side or noise.bounded or law.link)
+    found = (runs.curves and able) if serial is None else serial
+    if found:
+        check_serial(noise, law, runs)
+    return found
 
 
-def _known_sds(
-    population: Population | None, walks: tuple[Walk, ...]
+def _labels(
+    law: Law, noise: AnyNoise, runs: Runs, rung: bool | None, *, alone: bool
+) -> dict[str, list[str]]:
+    """Labels of the levels of grouping columns, and of the rungs that runs share."""
+    labels = {g: runs.levels(g) for g in runs.groups}
+    alone = alone or noise.name == "population"
+    if alone and rung:
+        raise UsageError(
+            f"items and problems share no rung effect with noise {noise.name}; use rung=False "
+            f"(--rung off)"
+        )
+    if not alone and rung_wanted(runs, rung, law):
+        labels["rung"] = sorted(set(rung_labels(runs, law)))
+    return labels
+
+
+def _drifts(
+    walks: tuple[Walk, ...],
+    runs: Runs,
+    given: bool | Mapping[str, tuple[float, float]] | None,
+    population: Population | None,
 ) -> dict[str, tuple[float, float]]:
-    """Sizes of the discrepancy that a population knows, of those that a model has."""
-    if population is None:
-        return {}
-    known = (*(w.name for w in walks), OWN)
-    return {k: at for k, at in population.discrepancy.items() if k in known}
+    """Priors of the sizes of the discrepancy: those given, or known from a population."""
+    own = (*(w.name for w in walks), OWN)
+    known = population.discrepancy.items() if population else ()
+    sds = {k: at for k, at in known if k in own}
+    sds |= given if isinstance(given, Mapping) else {}
+    return settle_sds(walks, [g for g in runs.groups if len(runs.levels(g)) > 1], sds)
 
 
 def _known_group_sds(
@@ -327,22 +190,6 @@ def _known_group_sds(
         return {}
     partial = [(p, c) for p, own in pooling.items() for c, how in own.items() if how == "partial"]
     return {f"{p}_sd_{c}": population.group_sd[p] for p, c in partial if p in population.group_sd}
-
-
-def _shares(spec: Spec, frame: pd.DataFrame, groups: list[str]) -> Float[Array, " runs"] | None:
-    """Power of each row's likelihood, where the evidence of a group is capped."""
-    if spec.effective_runs is None:
-        return None
-    count = frame.groupby(groups)["response"].transform("size") if groups else len(frame)
-    return jnp.asarray(np.minimum(1.0, spec.effective_runs / np.broadcast_to(count, len(frame))))
-
-
-def _loss_noise(law: Law) -> Noise | None:
-    if law.link is None:
-        return None
-    noise = noise_named(law.link.first.response.noise)
-    assert isinstance(noise, Noise)
-    return noise
 
 
 def _response_scales(noise: AnyNoise, law: Law, runs: Runs) -> tuple[ResponseScale, ResponseScale]:
@@ -383,42 +230,6 @@ def _defaults(
         return []
     table = pd.DataFrame({k: inputs[k] for k in names} | {g: runs.frame[g] for g in runs.groups})
     return [dict(row) for row in table.drop_duplicates().to_dict("records")]  # type: ignore[arg-type]
-
-
-def _trials(runs: Runs, seen: Bool[np.ndarray, " runs"]) -> Float[Array, " runs"] | None:
-    if not runs.counted:
-        return None
-    return jnp.asarray(np.where(seen, runs.frame["trials"].to_numpy(), 1.0))
-
-
-def _losses(spec: Spec, law: Law, runs: Runs) -> Losses:
-    """Losses of a chain: one that several rows of a run repeat is one measurement."""
-    assert law.link is not None
-    frame = runs.frame
-    known = np.flatnonzero(frame["through"].notna())
-    moving = [
-        g
-        for g in runs.groups
-        if any(spec.pool[p][g] != "complete" for p in law.link.first.parameters)
-    ]
-    same = [*law.link.first.inputs, *moving, *(c for c in ("run", "seed") if c in frame), "through"]
-    first = frame.iloc[known].groupby(same, dropna=False, sort=False).ngroup().to_numpy()
-    of = np.full(len(frame), -1)
-    of[known] = first
-    row = known[np.unique(first, return_index=True)[1]]
-    se = frame["through_se"].to_numpy()[row] if "through_se" in frame else None
-    return Losses(
-        value=jnp.asarray(frame["through"].to_numpy()[row]),
-        se=None if se is None else jnp.asarray(se),
-        row=jnp.asarray(row),
-        of=jnp.asarray(of),
-        unknown=jnp.asarray(np.flatnonzero(of < 0)),
-    )
-
-
-def _codes(values: list[str], labels: list[str]) -> Float[np.ndarray, " runs"]:
-    position = {label: i for i, label in enumerate(labels)}
-    return np.array([position[v] for v in values], dtype=np.int64)
 
 
 def _priors(law: Law, given: Mapping[str, Prior]) -> dict[str, Prior]:

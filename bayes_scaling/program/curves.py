@@ -18,7 +18,7 @@ from bayes_scaling.runs.schedule import Schedule, history, parse_schedule
 from bayes_scaling.runs.table import order_of
 
 if TYPE_CHECKING:
-    from .build import Spec
+    from .spec import Spec
 
 KNOTS = 64  # falls of the rate that are told apart
 

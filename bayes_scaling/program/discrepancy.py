@@ -129,7 +129,7 @@ def discrepancy_wanted(law: Law, noise: AnyNoise, wanted: bool | None, *, serial
     if wanted and not able:
         raise UsageError(
             f"a discrepancy is a departure of a log loss along scales, and law {law.name} with "
-            f"noise {noise.name} has no such thing; use discrepancy=False (--discrepancy off)"
+            f"noise {noise.name} has no such thing; use discrepancy=False (--no-discrepancy)"
         )
     usual = law.family in FAMILIES and law.response.kind == "loss"
     return able and (usual if wanted is None else wanted)
@@ -180,9 +180,7 @@ def settle_sds(
     known = {*sites, OWN}
     for name, (median, sd) in given.items():
         if name not in known:
-            raise UsageError(
-                f"discrepancy names '{name}'; there are {', '.join(sorted(known))} (--discrepancy)"
-            )
+            raise UsageError(f"discrepancy names '{name}'; there are {', '.join(sorted(known))}")
         if not (median > 0 and sd > 0):
             raise UsageError(f"discrepancy of {name} is ({median}, {sd}); both must be positive")
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -49,8 +50,7 @@ def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
                 value = numpyro.sample(name, prior)
             free[name] = link.to_real(value)
         elif site.kind == "group_sd":
-            group_sd = structure.group_sd(site.parameter, name)
-            free[name] = numpyro.sample(name, dist.HalfNormal(group_sd))
+            free[name] = numpyro.sample(name, dist.HalfNormal(data.prior_sd[name]))
         elif site.kind == "discrepancy_sd":
             prior = dist.LogNormal(data.prior_loc[name], data.prior_sd[name])
             free[name] = numpyro.sample(name, prior)
@@ -121,14 +121,15 @@ def parameters_of(structure: Structure, data: Data, free: Mapping[str, Array]) -
         for column in structure.columns_of(p, "partial"):
             z = z + free[f"{p}_effect_{column}"][data.levels[column]]
         values[p] = LINKS[parameter.prior.link].to_support(z)
-    if data.departures is not None:
+    if structure.walks:
+        assert data.departures is not None
         walks = [name for name, _ in structure.walks]
         shared = [data.departures[w] @ free[departure_site(w)] for w in walks]
         along = jnp.concatenate([data.departures[w] for w in walks[:OWN_WALKS]], axis=1)
         own = [
             jnp.sum(along * free[own_site(c)][data.levels[c]], axis=1) for c in structure.departing
         ]
-        values[DISCREPANCY] = sum([*shared, *own])
+        values[DISCREPANCY] = reduce(jnp.add, [*shared, *own])
     return values
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -74,7 +74,8 @@ class Structure:
     untuned : bool
         Whether some runs lie above the law by a one-sided excess.
     group_sds : tuple
-        Scales of priors of group sds that differ from the law's: ``((site, scale), ...)``.
+        Scales of priors of group sds that differ from the law's: ``((site, scale), ...)``. The
+        program takes them from its data, so that they do not change it.
     loss_noise : Noise, optional
         Of the loss in a chain; `noise` is then that of the metric.
     items : int
@@ -97,7 +98,7 @@ class Structure:
     noise: AnyNoise
     serial: bool = False
     untuned: bool = False
-    group_sds: tuple[tuple[str, float], ...] = ()
+    group_sds: tuple[tuple[str, float], ...] = field(default=(), compare=False)
     loss_noise: Noise | None = None
     items: int = 0
     walks: tuple[tuple[str, int], ...] = ()
@@ -164,7 +165,6 @@ class Structure:
             for c in self.columns_of(p, "partial"):
                 found[f"{p}_sd_{c}"] = Site("group_sd", p)
                 found[f"{p}_effect_{c}"] = Site("effect", p, (c,), (sizes[c],))
-        found |= {name: Site("noise", "") for name in self.noise_parameters}
         for walk, count in self.walks:
             name = departure_site(walk)
             found[sd_site(name)] = Site("discrepancy_sd", DISCREPANCY)
@@ -175,6 +175,7 @@ class Structure:
             found[sd_site(name)] = Site("discrepancy_sd", DISCREPANCY)
             dims = (c, intervals_of(OWN))
             found[name] = Site("discrepancy", DISCREPANCY, dims, (sizes[c], own_count))
+        found |= {name: Site("noise", "") for name in self.noise_parameters}
         if self.rungs:
             found["rung_sd"] = Site("rung_sd", "")
             found["rung_effect"] = Site("rung_effect", "", ("rung",), (self.rungs,))
@@ -239,7 +240,8 @@ class Data(NamedTuple):
     se : (runs,) array, or None
         Known standard error of each response.
     prior_loc, prior_sd : dict of scalars
-        Prior of each parameter on its unconstrained scale.
+        Prior of each parameter on its unconstrained scale; under the names of their sites,
+        scales of group sds (in `prior_sd`), log medians and log sds of sizes of the discrepancy.
     scale : scalar
         Unit of the noise's prior: one on the log scale, the spread of the response
         on the raw scale.

@@ -16,7 +16,6 @@ from jaxtyping import Float
 
 from bayes_scaling.answers.forecast import ForecastKind, draw_responses
 from bayes_scaling.answers.points import BESIDE, read_points
-from bayes_scaling.errors import TableError
 from bayes_scaling.jax_setup import in_worker
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.batch import TOGETHER, fit_folds, whole_labels
@@ -178,18 +177,21 @@ def work(
     masks = [fold.fitted for fold in numbered.values()]
     masks += [masks[-1]] * (width - len(masks))
     own = seed_of(seed, next(iter(numbered)))
-    by_law = [
-        fit_folds(part, runs, masks, seed=own, settings=settings) for part in parts_of(model)
-    ]
+    by_law = [fit_folds(part, runs, masks, seed=own, settings=settings) for part in parts_of(model)]
     found = []
     # the last fold may be there several times
     for (number, fold), *fits in zip(numbered.items(), *by_law, strict=False):
         health, before = Health.of(fits), None
         seconds = sum(fit.record.seconds["sample"] for fit in fits)
         if health.poor:
-            before, (fits, health) = health, again(model, runs, fold, settings, seed_of(own, number))
+            before, (fits, health) = (
+                health,
+                again(model, runs, fold, settings, seed_of(own, number)),
+            )
             seconds += sum(sum(fit.record.seconds.values()) for fit in fits)
-        whole = combine(fits, model.weights, seed=own) if isinstance(model, WeightedModel) else fits[0]
+        whole = (
+            combine(fits, model.weights, seed=own) if isinstance(model, WeightedModel) else fits[0]
+        )
         draws = forecast_scored(whole, runs, fold, kind, np.random.default_rng([seed, number]))
         found.append(Answer(draws, health, before, seconds))
     return found
@@ -273,5 +275,5 @@ def in_parallel(
     if parallel.n_jobs == 1:
         yield from (function(*given) for given in arguments)
         return
-    packed = (pickle.dumps((function, given)) for given in arguments)
+    packed = [pickle.dumps((function, given)) for given in arguments]
     yield from parallel(joblib.delayed(in_worker)(one, os.getpid()) for one in packed)

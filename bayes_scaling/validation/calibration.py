@@ -15,6 +15,7 @@ from arviz_stats.base import array_stats
 from jax import Array
 from jaxtyping import Float
 
+from bayes_scaling.errors import UsageError
 from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings, sample_traced
@@ -54,7 +55,7 @@ class Calibration:
         return {name: p_value(self.ranks[:, j]) for j, name in enumerate(self.names)}
 
     def summary(self, level: float = 0.01) -> pd.DataFrame:
-        """One row a quantity: mean rank, p-value, and whether it keeps to the band.
+        """One row a quantity: mean rank, p-value, coverage, and whether it keeps to the band.
 
         Parameters
         ----------
@@ -63,7 +64,13 @@ class Calibration:
         """
         p = self.p_values()
         table = pd.DataFrame({"name": list(p), "mean_rank": self.ranks.mean(0), "p": p.values()})
+        for share in (0.5, 0.9):
+            table[f"held_{100 * share:.0f}"] = self.coverage(share)
         return table.assign(inside=table["p"] > level / len(p))
+
+    def coverage(self, share: float = 0.9) -> Float[np.ndarray, " quantities"]:
+        """Share of the true values that central posterior intervals of that share hold."""
+        return (np.abs(self.ranks - 0.5) <= share / 2).mean(axis=0)
 
 
 def calibrate(
@@ -76,6 +83,10 @@ def calibrate(
 ) -> Calibration:
     """Rank the parameters of simulated tables among the draws of their posteriors.
 
+    Truths and tables come from the model's own prior, at the inputs of the runs; so this says
+    whether the posterior of the model is computed and summarised right, at those runs, and not
+    whether the model is.
+
     Parameters
     ----------
     model : ScalingModel
@@ -86,7 +97,24 @@ def calibrate(
     seed : int
     report : callable, optional
         Told how far it is.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    UsageError
+        If the model caps its effective runs: a power on the likelihood is no probability of
+        data, and there is nothing that it should be calibrated to.
+    TableError
+        If the table lacks what the law needs.
     """
+    if model.effective_runs is not None:
+        raise UsageError(
+            "a model with effective_runs has a power on its likelihood, from which no table can "
+            "be simulated: calibrate it without, and with the discrepancy instead"
+        )
     spec = model.spec(runs)
     structure, data = spec.structure(model.law), build_data(spec, model.law, runs)
     return rank_truths(structure, data, replicates=replicates, seed=seed, report=report)

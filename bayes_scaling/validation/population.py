@@ -6,13 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 from jaxtyping import Float
-from numpyro.infer import MCMC, NUTS
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law.priors import LINKS
@@ -21,11 +17,13 @@ from bayes_scaling.program.discrepancy import walk_names
 from bayes_scaling.program.population import Population
 
 LEAST = 3  # suites
-SPREAD = 0.5  # scale of the sd between suites, over that of the weak prior
+SPREAD = 0.12  # scale of the sd between suites, over that of the weak prior
+NU = 4.0  # suites are multivariate Student-t around their mean: one may be unlike all others
 RIDGE = 1e-4  # least precision that a suite adds, over that of the prior
 LEVEL = "level"  # depends on the tokens of a suite, and is known from a few runs
 SETTLING = "settling"
-WARMUP, DRAWS = 1000, 1000
+WARMUP, DRAWS = 500, 4000
+GRID, GRID_SIZE = (0.02, 4.0), 60  # of the sd between suites, in units of its prior's scale
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,9 @@ class Suite:
     precision : (parameters, parameters) array
     prior_loc, prior_sd : (parameters,) arrays
         Of the fit.
-    between : dict of str to float
-        Mean square of the sd of each parameter between groups.
+    between : dict of str to (float, float)
+        Mean square of the sd of each parameter between groups, and the scale of its half-normal
+        prior.
     sizes : tuple of str
         Which of the parameters are sizes of the discrepancy.
     """
@@ -55,7 +54,7 @@ class Suite:
     precision: Float[np.ndarray, "parameters parameters"]
     prior_loc: Float[np.ndarray, " parameters"]
     prior_sd: Float[np.ndarray, " parameters"]
-    between: dict[str, float]
+    between: dict[str, tuple[float, float]]
     sizes: tuple[str, ...]
 
 
@@ -66,12 +65,10 @@ def suite_of(fit: Fit, name: str) -> Suite:
     """
     draws, prior, between = {}, {}, {}
     for p, declared in fit.law.parameters.items():
-        squares = [
-            float((fit.posterior[f"{p}_sd_{c}"] ** 2).mean())
-            for c in fit.structure.columns_of(p, "partial")
-        ]
-        if squares:
-            between[p] = float(np.mean(squares))
+        for c in fit.structure.columns_of(p, "partial"):
+            site = f"{p}_sd_{c}"
+            scale = fit.structure.group_sd(p, site)
+            between[p] = float((fit.posterior[site] ** 2).mean()), scale
         if p != LEVEL:
             centre = fit.posterior[fit.structure.centre_site(p)].to_numpy()
             draws[p] = np.asarray(LINKS[declared.prior.link].to_real(jnp.asarray(centre))).ravel()
@@ -110,8 +107,9 @@ def _known(
 def learn_population(suites: Sequence[Suite], *, seed: int = 0) -> Population:
     """Fit the population that the parameters of suites come from.
 
-    Each parameter of a suite is normal around a mean, with an sd between suites; both are
-    sampled with NUTS, and the answer is what they say of one more suite.
+    The parameters of a suite are Student-t around a mean, with an sd between suites and one
+    factor a suite for how unlike the others it is. What a normal says of one more suite, with
+    the means and sds that are sampled, is the answer.
 
     Parameters
     ----------
@@ -135,17 +133,15 @@ def learn_population(suites: Sequence[Suite], *, seed: int = 0) -> Population:
         )
     names = tuple(dict.fromkeys(p for suite in suites for p in suite.parameters))
     new = _one_more(suites, names, seed)
-    loc, sd = new.mean(0), new.std(0, ddof=1)
+    loc, sd = np.median(new, axis=0), new.std(axis=0, ddof=1)
     found = {k: (float(m), float(s)) for k, m, s in zip(names, loc, sd, strict=True)}
     walks = {k for s in suites for k in s.sizes}
     sizes = {k: (math.exp(m), s) for k, (m, s) in found.items() if k in {SETTLING, *walks}}
-    pooled = dict.fromkeys(p for s in suites for p in s.between)
+    pooled = dict.fromkeys(p for s in suites for p in s.between if p != LEVEL)
     return Population(
         law=suites[0].law,
         parameters={p: at for p, at in found.items() if p not in sizes},
-        group_sd={
-            p: math.sqrt(np.mean([s.between[p] for s in suites if p in s.between])) for p in pooled
-        },
+        group_sd={p: _scale([s.between[p] for s in suites if p in s.between]) for p in pooled},
         discrepancy={k: size for k, size in sizes.items() if k != SETTLING},
         noise={k: size for k, size in sizes.items() if k == SETTLING},
         suites=tuple(s.name for s in suites),
@@ -155,34 +151,60 @@ def learn_population(suites: Sequence[Suite], *, seed: int = 0) -> Population:
 def _one_more(
     suites: Sequence[Suite], names: Sequence[str], seed: int
 ) -> Float[np.ndarray, "draw parameters"]:
-    """Draws of the parameters of one more suite."""
+    """Draws of the parameters of one more suite, by Gibbs sampling.
+
+    Given means, sds and the factors of suites the suites are normal, given all else the means
+    are, the factors are gamma, and each sd has a density of one dimension, sampled on a grid.
+    """
     weak: dict[str, tuple[float, float]] = {}
     for s in suites:
         for p, at in zip(s.parameters, zip(s.prior_loc, s.prior_sd, strict=True), strict=True):
             weak.setdefault(p, at)
     loc, sd = (np.array(part) for part in zip(*(weak[p] for p in names), strict=True))
     placed = [_placed(suite, names) for suite in suites]
-    moments, precisions = (jnp.asarray(np.stack(part)) for part in zip(*placed, strict=True))
+    moments, precisions = (np.stack(part) for part in zip(*placed, strict=True))
+    knows = np.array([[p in s.parameters for p in names] for s in suites])
+    rng = np.random.default_rng(seed)
+    mean, between, factor = loc.copy(), SPREAD * sd, np.ones(len(suites))
+    grid = SPREAD * np.geomspace(GRID[0], GRID[1], GRID_SIZE)[:, None] * sd
+    prior = np.log(grid) - 0.5 * (grid / (SPREAD * sd)) ** 2  # half-normal, on a grid of logs
+    drawn = []
+    for sweep in range(WARMUP + DRAWS):
+        own = precisions + factor[:, None, None] * np.diag(between**-2.0)
+        pulled = moments + factor[:, None] * mean / between**2
+        middle = np.linalg.solve(own, pulled[..., None])[..., 0]
+        root, noise = np.linalg.cholesky(own), rng.normal(size=middle.shape)
+        value = middle + np.linalg.solve(root.transpose(0, 2, 1), noise[..., None])[..., 0]
+        squares = np.where(knows, (value - mean) ** 2, 0.0)
+        counts = knows.sum(axis=1)
+        factor = rng.gamma((NU + counts) / 2, 2.0 / (NU + (squares / between**2).sum(axis=1)))
+        weight = np.where(knows, factor[:, None], 0.0)
+        variance = 1.0 / (weight.sum(axis=0) / between**2 + sd**-2.0)
+        mean = variance * ((weight * value).sum(axis=0) / between**2 + loc / sd**2)
+        mean = mean + np.sqrt(variance) * rng.normal(size=len(names))
+        squares = (weight * (value - mean) ** 2).sum(axis=0)
+        height = prior - knows.sum(axis=0) * np.log(grid) - 0.5 * squares / grid**2
+        # the largest of heights with Gumbel noise is a draw from their distribution
+        chosen = np.argmax(height + rng.gumbel(size=height.shape), axis=0)
+        between = grid[chosen, np.arange(len(names))]
+        if sweep >= WARMUP:
+            drawn.append(mean + between * rng.normal(size=len(names)))
+    return np.array(drawn)
 
-    def model() -> None:
-        mean = numpyro.sample("mean", dist.Normal(loc, sd).to_event(1))
-        between = numpyro.sample("between", dist.HalfNormal(SPREAD * sd).to_event(1))
-        with numpyro.plate("suite", len(suites)):
-            z = numpyro.sample("z", dist.Normal(jnp.zeros(len(names)), 1.0).to_event(1))
-        value = mean + between * z
-        runs = jnp.einsum("sp,sp->s", moments, value)
-        runs = runs - 0.5 * jnp.einsum("sp,spq,sq->s", value, precisions, value)
-        numpyro.factor("runs", runs.sum())
 
-    sampler = MCMC(
-        NUTS(model, target_accept_prob=0.95),
-        num_warmup=WARMUP, num_samples=DRAWS, num_chains=2, chain_method="vectorized",
-        progress_bar=False,
-    )  # fmt: skip
-    sampler.run(jax.random.key(seed))
-    drawn = sampler.get_samples()
-    fresh = np.random.default_rng(seed).normal(size=drawn["mean"].shape)
-    return np.asarray(drawn["mean"]) + np.asarray(drawn["between"]) * fresh
+def _scale(between: Sequence[tuple[float, float]]) -> float:
+    """Scale of the half-normal that sds between groups come from.
+
+    What a suite says of its sd is taken to be another half-normal, the prior of its fit divided
+    out; the scale has that prior again, and its posterior mean is the answer.
+    """
+    known = [max(1.0 / square - 1.0 / prior**2, 0.0) for square, prior in between]
+    widest = max(prior for _, prior in between)
+    scale = widest * np.linspace(0.002, 4.0, 2000)
+    height = -0.5 * (scale / widest) ** 2
+    height = height - 0.5 * np.log1p(np.outer(scale**2, known)).sum(axis=1)
+    weight = np.exp(height - height.max())
+    return float((weight * scale).sum() / weight.sum())
 
 
 def _placed(suite: Suite, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from bayes_scaling.law import History, Input, Law, Normal, Parameter
 from bayes_scaling.law.declare import Values
 from bayes_scaling.law.law import SCHEDULE
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program.build import Spec
+from bayes_scaling.program import Spec
 from bayes_scaling.program.noise import noise_named
 from bayes_scaling.program.structure import Data, Structure
 

@@ -24,11 +24,12 @@ from bayes_scaling.program import population as stored
 from bayes_scaling.validation.population import learn_population
 from bayes_scaling.validation.scores import log_density
 from bayes_scaling.validation.weights import stack
-from benchmarks.extrapolation import ours, rivals
+from benchmarks.extrapolation import ours, page, rivals
 from benchmarks.extrapolation.sets import MeasuredSet, Split, measured_sets
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+WEIGHTED = "weighted laws"
 Answers = dict[tuple[str, float], pd.DataFrame]
 Forecasts = Mapping[tuple[str, str], Mapping[float, ours.Draws]]  # by law and set, then gap
 
@@ -51,7 +52,7 @@ def main() -> int:
         everything = {
             law: answers_of(sets, lambda m, s, k=law: found[k, m.name][s.gap]) for law in laws
         }
-        everything["weighted"] = answers_of(sets, weighted(sets, laws, found, density))
+        everything[WEIGHTED] = answers_of(sets, weighted(sets, laws, found, density))
         if not given.no_rivals:
             everything |= {name: rival_answers(name, sets, given.store) for name in rivals.RIVALS}
     except (DatasetError, UsageError) as error:
@@ -169,6 +170,9 @@ def publish(
     RESULTS.mkdir(exist_ok=True)
     tables = [rivals.by_set(a).reset_index().assign(by=name) for name, a in everything.items()]
     pd.concat(tables).to_csv(RESULTS / "scores.csv", index=False, float_format="%.5g")
+    shown = {k: v for k, v in everything.items() if k == WEIGHTED or k in rivals.RIVALS}
+    page.write_page(everything, WEIGHTED)
+    page.draw(shown)
 
 
 if __name__ == "__main__":

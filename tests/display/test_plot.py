@@ -235,7 +235,9 @@ def test_files(pooled: Fit, answer: Forecast, tmp_path: Path, figure: str, suffi
 
 
 def test_an_unknown_figure_is_refused(single: Fit, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no figure 'pie'; there are fit, prior, residuals, trace"):
+    with pytest.raises(
+        UsageError, match="no figure 'pie'; there are fit, prior, residuals, ppc, trace"
+    ):
         plot(single, "pie")
     with pytest.raises(UsageError, match="no figure 'pie'"):
         save_figure(single, tmp_path / "a.png", "pie")

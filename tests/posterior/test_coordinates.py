@@ -99,6 +99,12 @@ CHOICES: dict[str, dict[str, Any]] = {
     "pooled curves of a scheduled law": {"table": "curves", "law": "annealing"},
     "sweep": {"table": "sweep", "law": "rate_valley", "groups": (), "rung": True},
     "pooled sweep, raw noise": {"table": "sweep", "law": "rate_valley", "noise": "student-t-raw"},
+    "single with a discrepancy": {"groups": (), "discrepancy": True},
+    "pooled and rungs with a discrepancy": {"rung": True, "discrepancy": True},
+    "two columns with a discrepancy, evidence capped": {
+        "groups": ("recipe", "corpus"), "discrepancy": True, "rung": False, "effective_runs": 2.5,
+    },
+    "sweep with a discrepancy": {"table": "sweep", "law": "rate_valley", "discrepancy": True},
 }  # fmt: skip
 
 
@@ -115,12 +121,14 @@ class Setting:
 
 @pytest.fixture(params=CHOICES, scope="module")
 def setting(request: pytest.FixtureRequest) -> Setting:
-    options = {"groups": ("recipe",), "law": "chinchilla", "table": "runs"} | CHOICES[request.param]
+    usual = {"groups": ("recipe",), "law": "chinchilla", "table": "runs", "discrepancy": False}
+    options = usual | CHOICES[request.param]
     table = options.pop("table")
     runs, law = TABLES[table](options.pop("groups")), find_law(options.pop("law"))
     spec = build_spec(law, runs, **options)
     # the table brings what it is there for
     assert spec.serial == (table == "curves")
+    assert spec.settling == bool(spec.walks) == options["discrepancy"]
     assert (spec.bound is not None) == spec.untuned == (table == "sweep")
     assert (law.scatter is not None) == (table == "sweep" or law.scheduled)
     structure, data = spec.structure(law), build_data(spec, law, runs)

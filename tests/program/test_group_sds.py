@@ -44,8 +44,12 @@ def test_scales_by_parameter_and_by_column() -> None:
     assert own != 0.01
     assert structure.group_sd("level", "level_sd_recipe") == own
     assert spec(None).group_sd == {}
-    # fits of other scales are other programs
-    assert hash(structure) != hash(spec(None).structure(LAW))
+    # fits of other scales share one program, which takes them from its data
+    assert structure == spec(None).structure(LAW)
+    assert hash(structure) == hash(spec(None).structure(LAW))
+    scales = build_data(chosen, LAW, table()).prior_sd
+    assert scales["alpha_sd_recipe"] == 0.05
+    assert scales["level_sd_recipe"] == own
 
 
 def test_prior_sds_follow() -> None:

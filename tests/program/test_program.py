@@ -170,6 +170,15 @@ def test_sites_and_shapes(chinchilla: Law) -> None:
         "beta_effect_recipe": (2,),
         "sigma": (),
         "nu": (),
+        "settling": (),
+        "discrepancy_scale_sd": (),
+        "discrepancy_scale": (2,),
+        "discrepancy_early_sd": (),
+        "discrepancy_early": (2,),
+        "discrepancy_ratio_sd": (),
+        "discrepancy_ratio": (4,),
+        "discrepancy_own_recipe_sd": (),
+        "discrepancy_own_recipe": (2, 4),
         "rung_sd": (),
         "rung_effect": (6,),
     }
@@ -194,7 +203,8 @@ def test_dims_are_plates(chinchilla: Law, crossed: Runs, noise: str) -> None:
     assert list(sites) == [name for name in trace if name != "response"]
     for name, site in sites.items():
         plates = [plate.name for plate in trace[name]["cond_indep_stack"]]
-        assert plates == list(site.dims), name
+        # weights of the discrepancy are drawn together, as one event
+        assert plates == ([] if site.kind == "discrepancy" else list(site.dims)), name
         assert jnp.shape(trace[name]["value"]) == site.shape, name
     assert ("nu" in sites) == (noise == "student-t")
 
@@ -215,7 +225,7 @@ def test_two_crossed_columns(chinchilla: Law, crossed: Runs) -> None:
 
 
 def test_without_groups_every_parameter_is_one_site(chinchilla: Law) -> None:
-    spec, structure, _ = built(chinchilla, table(group=None))
+    spec, structure, _ = built(chinchilla, table(group=None), discrepancy=False)
     assert spec.pool == {p: {} for p in chinchilla.parameters}
     assert list(structure.sites()) == [*chinchilla.parameters, "sigma", "nu"]
 
@@ -292,7 +302,7 @@ def free_values(structure: Structure) -> dict[str, jax.Array]:
 @pytest.mark.parametrize("noise", ["student-t", "normal"])
 def test_predict_is_the_mean_by_hand(chinchilla: Law, crossed: Runs, noise: str) -> None:
     pool = {"beta": {"recipe": "separate"}, "level": {"corpus": "complete"}}
-    spec, structure, data = built(chinchilla, crossed, pool=pool, noise=noise)
+    spec, structure, data = built(chinchilla, crossed, pool=pool, noise=noise, discrepancy=False)
     z = {k: np.asarray(v) for k, v in free_values(structure).items()}
     runs = crossed.frame
     expected = []
@@ -360,7 +370,8 @@ def mean_by_hand(n: np.ndarray) -> np.ndarray:
 def test_log_density_is_the_formula(power_law: Law, noise: str, rungs: bool) -> None:
     pool = {"reducible": "separate", "alpha": "complete"}
     runs = table(data=frame(se=SE), inputs={"X": "N"}, se="se")
-    _, structure, data = built(power_law, runs, pool=pool, noise=noise, rung=rungs)
+    options: dict[str, Any] = {"pool": pool, "noise": noise, "rung": rungs, "discrepancy": False}
+    _, structure, data = built(power_law, runs, **options)
     y = frame()["loss"].to_numpy()
     scale = np.ptp(y) if noise == "normal" else 1.0
     nu = 5.5
