@@ -74,6 +74,9 @@ if TYPE_CHECKING:
     from .runs import datasets as datasets
     from .runs import read_runs as read_runs
     from .runs import schedule as schedules
+    from .validation.backtest import backtest as backtest
+    from .validation.backtest import backtest_many as backtest_many
+    from .validation.backtested import Backtest as Backtest
     from .validation.calibration import calibrate as calibrate
     from .validation.two_step import two_step as two_step
     from .validation.weights import stack as stack
@@ -82,6 +85,7 @@ AUTO = "auto"
 _HOMES = {
     "Agreement": "answers.profiles",
     "Allocation": "answers.allocate",
+    "Backtest": "validation.backtested",
     "Cheapest": "answers.cheapest",
     "Comparison": "answers.compare",
     "Cost": "answers.cost",
@@ -110,6 +114,8 @@ _HOMES = {
     "agreement": "answers.profiles",
     "allocate": "answers.allocate",
     "arviz_tree": "posterior.predictive",
+    "backtest": "validation.backtest",
+    "backtest_many": "validation.backtest",
     "calibrate": "validation.calibration",
     "chain": "law",
     "cheapest": "answers.cheapest",
@@ -144,6 +150,7 @@ _MODULES = {"models": "models", "datasets": "runs.datasets", "schedules": "runs.
 __all__ = [
     "Agreement",
     "Allocation",
+    "Backtest",
     "Cheapest",
     "Comparison",
     "Cost",
@@ -172,6 +179,8 @@ __all__ = [
     "agreement",
     "allocate",
     "arviz_tree",
+    "backtest",
+    "backtest_many",
     "calibrate",
     "chain",
     "cheapest",

@@ -191,7 +191,7 @@ def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_check_as_json(doubtful: Path) -> None:
-    found = command("check", doubtful, "--group", "recipe", "--json")
+    found = command("check", doubtful, "--law", "chinchilla", "--group", "recipe", "--json")
     assert (found.status, found.err) == (0, "")
     assert set(found.json) == {"runs", "law", "observed", "prior_predictive", "warnings"}
     assert (found.json["runs"], found.json["law"]) == (46, "chinchilla")
@@ -220,6 +220,8 @@ def test_check_as_text(doubtful: Path) -> None:
 
 
 def assert_is_point(point: dict[str, Any], *more: str) -> None:
+    if point["extrapolation"]["label"] == "outside":
+        more = (*more, "sensitivity")
     assert set(point) == {"inputs", "group", "mean", "sd", "quantiles", "extrapolation", *more}
     assert list(point["quantiles"]) == QUANTILES
     values = list(point["quantiles"].values())
@@ -418,7 +420,8 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Fit]]:
 def run_fit(folder: Path, *options: str) -> Outcome:
     table = folder.with_suffix(".csv")  # beside the folder, which holds what is written
     synthetic_runs("fit").to_csv(table, index=False)
-    return command("fit", table, "--group", "recipe", "-o", folder / "fit.nc", *options)
+    law = ("--law", "chinchilla")
+    return command("fit", table, *law, "--group", "recipe", "-o", folder / "fit.nc", *options)
 
 
 def assert_is_fit(answer: dict[str, Any]) -> None:

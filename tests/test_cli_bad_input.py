@@ -133,7 +133,7 @@ TABLES = {
     ),
     "too few rows": BadTable(text(table(2)), "too-few-rows", ("2 rows", "add runs")),
     "fewer rows than parameters": BadTable(
-        text(table(4)), "fewer-rows-than-parameters", ("5 free parameters", "4 runs")
+        text(table(4)), "fewer-rows-than-parameters", ("free parameters (level", "4 runs")
     ),
     "one size": BadTable(text(table(N=4e8)), "few-scales", ("input N has one value only (4e+08)",)),
     "loss at zero": BadTable(
@@ -309,7 +309,11 @@ COMMANDS = {
         ("pool of alpha is 'half'", "complete, partial, separate"),
     ),
     "unknown pool parameter": Bad(
-        FIT + "--group recipe --pool gamma=partial", ("pool names 'gamma'", "it has level")
+        FIT + "--law chinchilla --group recipe --pool gamma=partial",
+        ("pool names 'gamma'", "it has level"),
+    ),
+    "pool parameter that no default law has": Bad(
+        FIT + "--group recipe --pool gamma=partial", ("none of the laws", "a parameter 'gamma'")
     ),
     "pool without group": Bad(FIT + "--pool alpha=partial", ("pool needs a grouping", "--group")),
     "group called like a parameter": Bad(

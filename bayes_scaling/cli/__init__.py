@@ -23,6 +23,7 @@ from bayes_scaling.errors import (
 
 from .allocating import allocate
 from .answers import forecast, plot
+from .backtesting import backtest
 from .calibrating import calibrate
 from .comparing import compare, decide
 from .fitting import check, demo, fit, laws
@@ -44,7 +45,8 @@ app = typer.Typer(
 
 # in the order of --help
 for verb in (laws, check, fit, forecast, tune, allocate, compare, decide, track, schedules,
-             threshold, emergence, coverage, retries, density, calibrate, plot, demo):  # fmt: skip
+             threshold, emergence, coverage, retries, density, calibrate, backtest,
+             plot, demo):  # fmt: skip
     app.command()(verb)
 
 

@@ -67,12 +67,12 @@ def input_columns(
     return {name: named.get(name, name) for name in wanted if name not in optional}
 
 
-def read_table(path: Path, law: Law, options: Model) -> Runs:
-    """Read the table of runs for a law."""
+def read_table(path: Path, law: Law, options: Model, extra: frozenset[str] = frozenset()) -> Runs:
+    """Read the table of runs for a law, with `extra` inputs that something else needs."""
     from bayes_scaling import read_runs
 
     # a schedule follows steps, whatever the law takes
-    extra = frozenset({"step"} if options.rate or options.schedule else ())
+    extra |= frozenset({"step"} if options.rate or options.schedule else ())
     return read_runs(
         path,
         inputs=input_columns(law, options.inputs, extra),

@@ -220,20 +220,24 @@ class Model:
 
 
 def with_model(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb with an argument ``model: Model`` one option for each of its fields."""
+    """Give a verb with an argument ``model: Model`` one option for each of its fields.
+
+    A field that the verb has an option of its own for is left as it is.
+    """
     own, hints = inspect.signature(verb).parameters, get_type_hints(verb, include_extras=True)
     shared = get_type_hints(Model, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [f for f in fields(Model) if f.name not in own]
     options = [
         inspect.Parameter(f.name, keyword, default=f.default, annotation=shared[f.name])
-        for f in fields(Model)
+        for f in added
     ]
     before = [p for p in own.values() if p.default is inspect.Parameter.empty and p.name != "model"]
     after = [p for p in own.values() if p.default is not inspect.Parameter.empty]
 
     @functools.wraps(verb)
     def run(**given: Any) -> None:
-        chosen = {f.name: given.pop(f.name) for f in fields(Model)}
+        chosen = {f.name: given.pop(f.name) for f in added}
         verb(model=Model(**chosen), **given)
 
     everything = [

@@ -88,6 +88,10 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
     """A forecast: one object a point, with quantiles and extrapolation."""
     points = []
     inputs = list(answer.extrapolation.columns)
+    sensitive = {
+        i: {**{k: number(own[k]) for k in ("prior", "likelihood")}, "diagnosis": own["diagnosis"]}
+        for i, own in answer.sensitivity.iterrows()
+    }
     rows = answer.summary().iterrows()
     for (i, row), (_, beyond) in zip(rows, answer.extrapolation.iterrows(), strict=True):
         labels = [row[g] if isinstance(row[g], str) else None for g in answer.groups]
@@ -106,12 +110,8 @@ def forecast_object(answer: Forecast) -> dict[str, Any]:
         }
         if "discrepancy" in row.index:
             point["discrepancy"] = number(row["discrepancy"])
-        if i in answer.sensitivity.index:
-            own = answer.sensitivity.loc[i]
-            point["sensitivity"] = {
-                **{k: number(own[k]) for k in ("prior", "likelihood")},
-                "diagnosis": own["diagnosis"],
-            }
+        if i in sensitive:
+            point["sensitivity"] = sensitive[i]
         if "observed" in row.index:
             point["observed"] = number(row["observed"])
         points.append(point)

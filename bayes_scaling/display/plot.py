@@ -26,6 +26,7 @@ from bayes_scaling.errors import UsageError
 from bayes_scaling.law import Input, Law
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.runs.table import are_curves
+from bayes_scaling.validation.backtested import Backtest
 
 from .allocation_figures import (
     allocation_figure,
@@ -33,6 +34,7 @@ from .allocation_figures import (
     iso_loss_figure,
     profiles_figure,
 )
+from .backtest_figures import backtest_figure
 from .common import (
     axis_label,
     drawn_inputs,
@@ -85,6 +87,7 @@ type Drawable = (
     | Crossover
     | Multiplier
     | Decision
+    | Backtest
 )
 LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
 
@@ -96,7 +99,7 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
     ----------
     thing : Fit, or an answer: Forecast, Tuning, Tracking, ScheduleComparison, Threshold, \
 Coverage, Retries, Allocation, Cheapest, IsoLoss, Profiles, Comparison, Crossover, Multiplier, \
-Decision
+Decision, Backtest
     figure : {"fit", "prior", "residuals", "ppc", "trace"}
         For a fit: curves with 90 % intervals over the runs, along every input (of curves,
         each run with its own), and of a chain the metric against the loss;
@@ -129,6 +132,7 @@ Decision
             Crossover: crossover_figure,
             Multiplier: multiplier_figure,
             Decision: decision_figure,
+            Backtest: backtest_figure,
         }
         return answers[type(thing)](thing)
     drawers: dict[str, Callable[[Fit], Figure]] = {

@@ -205,7 +205,7 @@ def show_forecast(answer: Forecast) -> None:
         ],
         rows,
     )
-    if drifts and bool((answer.discrepancy > 0).any()):  # type: ignore[operator]
+    if drifts and (table["discrepancy"] > 0).any():
         print("drift: share of the variance that comes of what no run has shown of the law")
     _show_sensitivity(answer)
     if checked := answer.check():

@@ -54,7 +54,8 @@ def packed(law: Law) -> tuple[Callable[[str, str], Law], tuple[str, str]]:
             f"law {law.name} cannot be sent to another process: {error}; declare it in a law "
             f"file of its own (my_law.py)"
         ) from error
-    alike = found.source == law.source and dict(found.parameters) == dict(law.parameters)
+    alike = (found.name, found.source) == where
+    alike = alike and dict(found.parameters) == dict(law.parameters)
     if found is not law and not alike:
         raise UsageError(
             f"law {law.name} cannot be sent to another process: by that name another law is "

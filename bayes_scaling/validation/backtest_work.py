@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import pickle
@@ -16,6 +17,7 @@ from jaxtyping import Float
 
 from bayes_scaling.answers.forecast import ForecastKind, draw_responses
 from bayes_scaling.answers.points import BESIDE, read_points
+from bayes_scaling.errors import UsageError
 from bayes_scaling.jax_setup import in_worker
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.batch import TOGETHER, fit_folds, whole_labels
@@ -174,30 +176,58 @@ def work(
     settings : Settings
     seed : int
     """
-    masks = [fold.fitted for fold in numbered.values()]
-    masks += [masks[-1]] * (width - len(masks))
     own = seed_of(seed, next(iter(numbered)))
-    by_law = [fit_folds(part, runs, masks, seed=own, settings=settings) for part in parts_of(model)]
+    folds = list(numbered.values())
+    by_law = [fit_together(part, runs, folds, width, settings, own) for part in parts_of(model)]
     found = []
-    # the last fold may be there several times
-    for (number, fold), *fits in zip(numbered.items(), *by_law, strict=False):
+    for (number, fold), *several in zip(numbered.items(), *by_law, strict=True):
+        fits: list[Fit] = several
         health, before = Health.of(fits), None
-        seconds = sum(fit.record.seconds["sample"] for fit in fits)
+        seconds = seconds_of(fits)
         if health.poor:
-            before, (fits, health) = (
-                health,
-                again(model, runs, fold, settings, seed_of(own, number)),
-            )
-            seconds += sum(sum(fit.record.seconds.values()) for fit in fits)
-        whole = (
-            combine(fits, model.weights, seed=own) if isinstance(model, WeightedModel) else fits[0]
-        )
+            before = health
+            fits, health = fit_again(model, runs, fold, settings, seed_of(seed, number, 1))
+            seconds += seconds_of(fits)
+        whole = fits[0]
+        if isinstance(model, WeightedModel):
+            whole = combine(fits, model.weights, seed=seed_of(seed, number, 2))
         draws = forecast_scored(whole, runs, fold, kind, np.random.default_rng([seed, number]))
         found.append(Answer(draws, health, before, seconds))
     return found
 
 
-def again(
+def fit_together(
+    part: ScalingModel,
+    runs: Runs,
+    folds: Sequence[Fold],
+    width: int,
+    settings: Settings,
+    seed: int,
+) -> list[Fit]:
+    """Fit folds as one program, or one by one where rows of the table count together."""
+    if part.law.link or "item" in runs.frame:
+        return [
+            part.fit(
+                runs.select(fold.fitted),
+                seed=seed_of(seed, i),
+                chains=settings.chains,
+                draws=settings.draws,
+                warmup=settings.warmup,
+                target_accept=settings.target_accept,
+            )
+            for i, fold in enumerate(folds)
+        ]
+    masks = [fold.fitted for fold in folds]
+    masks += [masks[-1]] * (width - len(masks))
+    return fit_folds(part, runs, masks, seed=seed, settings=settings)[: len(folds)]
+
+
+def seconds_of(fits: Sequence[Fit]) -> float:
+    """Seconds that fits took, compiling included."""
+    return sum(sum(fit.record.seconds.values()) for fit in fits)
+
+
+def fit_again(
     model: Model, runs: Runs, fold: Fold, settings: Settings, seed: int
 ) -> tuple[list[Fit], Health]:
     """Fit a fold by itself, with more warm-up, and keep as many draws as of the others."""
@@ -266,12 +296,25 @@ def in_parallel(
     backend : str, optional
         Of joblib; by default that of `joblib.parallel_config`.
     jobs : int, optional
-        How many at once, -1 for one a core; by default what `joblib.parallel_config` says, and
-        one without it.
+        How many at once, -1 for one a core: the default of a backend that is named. Otherwise
+        what `joblib.parallel_config` says by default, and one without it.
+
+    Raises
+    ------
+    UsageError
+        If joblib has no such backend, or a law cannot be sent to other processes.
     """
     import joblib
 
-    parallel = joblib.Parallel(jobs, backend, return_as="generator", batch_size=1)
+    jobs = -1 if backend and jobs is None else jobs
+    told = {k: v for k, v in (("backend", backend), ("n_jobs", jobs)) if v is not None}
+    try:
+        with joblib.parallel_config(**told) if told else contextlib.nullcontext():
+            parallel = joblib.Parallel(return_as="generator", batch_size=1)
+    except ValueError as error:
+        raise UsageError(
+            f"joblib cannot work with backend {backend}, jobs {jobs}: {error}"
+        ) from error
     if parallel.n_jobs == 1:
         yield from (function(*given) for given in arguments)
         return

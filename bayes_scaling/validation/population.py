@@ -17,7 +17,8 @@ from bayes_scaling.program.discrepancy import walk_names
 from bayes_scaling.program.population import Population
 
 LEAST = 3  # suites
-SPREAD = 0.12  # scale of the sd between suites, over that of the weak prior
+SPREAD = 0.12  # scale of the sd of parameters between suites, over that of the weak prior
+SPREAD_OF_SIZES = 1.0  # the same of sizes of the discrepancy and of noise, which differ by far more
 NU = 4.0  # suites are multivariate Student-t around their mean: one may be unlike all others
 RIDGE = 1e-4  # least precision that a suite adds, over that of the prior
 LEVEL = "level"  # depends on the tokens of a suite, and is known from a few runs
@@ -62,7 +63,18 @@ def suite_of(fit: Fit, name: str) -> Suite:
     """Approximate what a fit's runs say by a normal, its prior divided out.
 
     Groups of a suite count through the centre that they vary around.
+
+    Raises
+    ------
+    UsageError
+        If a parameter is separate between groups, so that it has no centre.
     """
+    for p in fit.law.parameters:
+        if separate := fit.structure.columns_of(p, "separate"):
+            raise UsageError(
+                f"{p} is separate over {separate[0]}: a suite has one centre of each parameter, so "
+                f"pool it with pool={{'{p}': 'partial'}} (--pool {p}=partial)"
+            )
     draws, prior, between = {}, {}, {}
     for p, declared in fit.law.parameters.items():
         for c in fit.structure.columns_of(p, "partial"):
@@ -153,8 +165,9 @@ def _one_more(
 ) -> Float[np.ndarray, "draw parameters"]:
     """Draws of the parameters of one more suite, by Gibbs sampling.
 
-    Given means, sds and the factors of suites the suites are normal, given all else the means
-    are, the factors are gamma, and each sd has a density of one dimension, sampled on a grid.
+    Given sds and the factors of suites, the means are normal with the suites summed out, and
+    then the suites are. The factors are gamma, and each sd has a density of one dimension,
+    sampled on a grid.
     """
     weak: dict[str, tuple[float, float]] = {}
     for s in suites:
@@ -165,24 +178,24 @@ def _one_more(
     moments, precisions = (np.stack(part) for part in zip(*placed, strict=True))
     knows = np.array([[p in s.parameters for p in names] for s in suites])
     rng = np.random.default_rng(seed)
-    mean, between, factor = loc.copy(), SPREAD * sd, np.ones(len(suites))
-    grid = SPREAD * np.geomspace(GRID[0], GRID[1], GRID_SIZE)[:, None] * sd
-    prior = np.log(grid) - 0.5 * (grid / (SPREAD * sd)) ** 2  # half-normal, on a grid of logs
+    sizes = {k for s in suites for k in s.sizes} | {SETTLING}
+    spread = np.where([p in sizes for p in names], SPREAD_OF_SIZES, SPREAD) * sd
+    between, factor = spread.copy(), np.ones(len(suites))
+    grid = np.geomspace(GRID[0], GRID[1], GRID_SIZE)[:, None] * spread
+    prior = np.log(grid) - 0.5 * (grid / spread) ** 2  # half-normal, on a grid of logs
     drawn = []
     for sweep in range(WARMUP + DRAWS):
         own = precisions + factor[:, None, None] * np.diag(between**-2.0)
-        pulled = moments + factor[:, None] * mean / between**2
-        middle = np.linalg.solve(own, pulled[..., None])[..., 0]
-        root, noise = np.linalg.cholesky(own), rng.normal(size=middle.shape)
-        value = middle + np.linalg.solve(root.transpose(0, 2, 1), noise[..., None])[..., 0]
+        # of what a suite says, the share that is left where it may lie off the mean
+        left = np.eye(len(names)) - np.linalg.solve(own, precisions).transpose(0, 2, 1)
+        known = (left @ precisions).sum(axis=0) + np.diag(sd**-2.0)
+        pulled = (left @ moments[..., None])[..., 0].sum(axis=0) + loc / sd**2
+        mean = _normal(known, pulled, rng)
+        value = _normal(own, moments + factor[:, None] * mean / between**2, rng)
         squares = np.where(knows, (value - mean) ** 2, 0.0)
         counts = knows.sum(axis=1)
         factor = rng.gamma((NU + counts) / 2, 2.0 / (NU + (squares / between**2).sum(axis=1)))
-        weight = np.where(knows, factor[:, None], 0.0)
-        variance = 1.0 / (weight.sum(axis=0) / between**2 + sd**-2.0)
-        mean = variance * ((weight * value).sum(axis=0) / between**2 + loc / sd**2)
-        mean = mean + np.sqrt(variance) * rng.normal(size=len(names))
-        squares = (weight * (value - mean) ** 2).sum(axis=0)
+        squares = (factor[:, None] * squares).sum(axis=0)
         height = prior - knows.sum(axis=0) * np.log(grid) - 0.5 * squares / grid**2
         # the largest of heights with Gumbel noise is a draw from their distribution
         chosen = np.argmax(height + rng.gumbel(size=height.shape), axis=0)
@@ -190,6 +203,17 @@ def _one_more(
         if sweep >= WARMUP:
             drawn.append(mean + between * rng.normal(size=len(names)))
     return np.array(drawn)
+
+
+def _normal(
+    precision: Float[np.ndarray, "*n p p"],
+    moment: Float[np.ndarray, "*n p"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "*n p"]:
+    """Draw from a normal of that precision, whose mean times the precision is the moment."""
+    middle = np.linalg.solve(precision, moment[..., None])[..., 0]
+    root, noise = np.linalg.cholesky(precision), rng.normal(size=middle.shape)
+    return middle + np.linalg.solve(np.swapaxes(root, -1, -2), noise[..., None])[..., 0]
 
 
 def _scale(between: Sequence[tuple[float, float]]) -> float:

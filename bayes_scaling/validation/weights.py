@@ -61,8 +61,10 @@ def stack(
     if not shrinkage >= 0:
         raise UsageError(f"shrinkage is {shrinkage}; it must be zero or positive")
     densities = log_density[list(laws)].to_numpy(dtype=float)
-    if np.isnan(densities).any():
+    if np.isnan(densities).any() or np.isposinf(densities).any():
         raise UsageError("a log density is not a number: leave out runs that were not forecast")
+    if np.isneginf(densities).all(axis=1).any():
+        raise UsageError("no law gives a run any chance: no weights do, so leave that run out")
     evidence = _evidence(log_density, within)
     weights = np.full(len(laws), 1.0 / len(laws))
     for _ in range(ROUNDS):  # expectation-maximisation; the objective is concave

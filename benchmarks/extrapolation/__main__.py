@@ -40,7 +40,7 @@ def main() -> int:
     asked.add_argument("--store", type=Path, default=Path("build/extrapolation"))
     asked.add_argument("--law", action="append", help=f"by default {', '.join(ours.LAWS)}")
     asked.add_argument("--jobs", type=int, default=2, help="processes")
-    asked.add_argument("--no-rivals", action="store_true")
+    asked.add_argument("--rival", action="append", help=f"by default {', '.join(rivals.RIVALS)}")
     asked.add_argument("--publish", action="store_true", help="write populations and weights")
     given = asked.parse_args()
     laws = given.law or list(ours.LAWS)
@@ -53,8 +53,8 @@ def main() -> int:
             law: answers_of(sets, lambda m, s, k=law: found[k, m.name][s.gap]) for law in laws
         }
         everything[WEIGHTED] = answers_of(sets, weighted(sets, laws, found, density))
-        if not given.no_rivals:
-            everything |= {name: rival_answers(name, sets, given.store) for name in rivals.RIVALS}
+        chosen = given.rival or list(rivals.RIVALS)
+        everything |= {name: rival_answers(name, sets, given.store) for name in chosen}
     except (DatasetError, UsageError) as error:
         print(f"the benchmark cannot run: {error}", file=sys.stderr)
         return 2

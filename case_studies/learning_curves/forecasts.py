@@ -1,14 +1,7 @@
-"""Posterior predictives of laws at the rows to forecast, kept in a folder: no fit is run twice.
-
-The folder is ``learning_curves`` in the user's cache folder of the package. A file is named after
-the law, its source, the sampler and the rows, so that a change of one of them fits again; delete
-the folder after any other change of the package that a fit depends on.
-"""
+"""What the laws say of the rows to forecast: fits, or what was kept of earlier ones."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 from curves import Curve, Design, Key, X, Y, grid
-from platformdirs import user_cache_path
+from kept import kept
 from scoring import Predictive
 
 import bayes_scaling as bs
@@ -47,24 +40,16 @@ class Answer:
     diagnostics: dict[str, float]
 
 
-def folder() -> Path:
-    return user_cache_path("bayes-scaling") / "learning_curves"
-
-
 def answer(name: str, curve: Curve, design: Design) -> Answer:
     """Fit a law to a curve, or read what an earlier fit said."""
     points = wanted(curve, design)
-    file = folder() / f"{slug(name, *curve.key)}-{stamp(name, curve, design, points)}.npz"
-    if not file.exists():
-        stored = fit_and_draw(name, curve, design, points)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        half = file.with_suffix(".part.npz")
-        np.savez(half, **stored)
-        half.rename(file)  # a file that is there is whole
-    with np.load(file) as stored:
-        centre = stored["centre"].astype(float)
-        sigma, nu = stored["sigma"], stored["nu"]
-        diagnostics = {k: stored[k].item() for k in ("divergences", "rhat", "refused")}
+    stored = kept(
+        " ".join((name, *curve.key)),
+        depends_on(name, curve, design, points),
+        lambda: fit_and_draw(name, curve, design, points),
+    )
+    centre, sigma, nu = stored["centre"].astype(float), stored["sigma"], stored["nu"]
+    diagnostics = {k: stored[k].item() for k in ("divergences", "rhat", "refused")}
     known = points["se"].to_numpy() if "se" in points else np.zeros(len(points))
     every = Predictive(centre, np.hypot(sigma[:, None], known * np.exp(-centre)), nu)
     n = len(curve.test)
@@ -98,14 +83,9 @@ def wanted(curve: Curve, design: Design) -> pd.DataFrame:
     return known[[c for c in ("X", "se") if c in known]]
 
 
-def stamp(name: str, curve: Curve, design: Design, points: pd.DataFrame) -> str:
-    """Short digest of all that a fit and its points depend on, but for the package's code."""
-    found = hashlib.sha256(Path(LAWS[name].source).read_bytes())
-    found.update(repr((LAWS[name].name, sorted(SAMPLER.items()))).encode())
-    found.update(design.rows(curve.fitted).to_csv().encode())
-    found.update(points.to_csv().encode())
-    return found.hexdigest()[:12]
-
-
-def slug(*parts: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(parts)).strip("_")
+def depends_on(name: str, curve: Curve, design: Design, points: pd.DataFrame) -> bytes:
+    """All that a fit and its points depend on, but for the package's code."""
+    law, source = LAWS[name], Path(LAWS[name].source).read_bytes()
+    settings = repr((law.name, sorted(SAMPLER.items())))
+    tables = design.rows(curve.fitted).to_csv() + points.to_csv()
+    return source + (settings + tables).encode()

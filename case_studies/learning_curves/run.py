@@ -23,9 +23,11 @@ import numpy as np
 import pandas as pd
 from curves import Curve, Design, Key, X, Y, grid, halved, scored
 from forecasts import LAWS, SHOWN, Answer
+from kept import kept
 from scoring import Predictive, mixed_density, mixed_quantiles, score, stack
 
 CHOSEN = "M4"  # declared before any row was scored
+PARTS = ("centre", "spread", "nu")  # of a predictive
 EQUAL = np.full(len(LAWS), 1 / len(LAWS))
 RESULTS = Path(__file__).parent / "results" / "scores.csv"
 CHECKED = {
@@ -89,7 +91,7 @@ def ours(
     rows: pd.DataFrame, design: Design, weights: Mapping[str, np.ndarray]
 ) -> tuple[pd.DataFrame, dict[Key, Answer]]:
     """Scores of every law and of their mixtures, and the answers that are drawn."""
-    records, kept = [], {}
+    records, drawn = [], {}
     for curve, said in answers(list(LAWS), list(scored(rows)), design):
         domain, task, model = curve.key
         about = {"domain": domain, "task": task, "model": model, "method": "posterior"}
@@ -100,8 +102,8 @@ def ours(
             about | {"form": k, **of_mixture(parts, w, observed)} for k, w in mixtures.items()
         ]
         if curve.key in SHOWN:
-            kept[curve.key] = said[CHOSEN]
-    return pd.DataFrame(records), kept
+            drawn[curve.key] = said[CHOSEN]
+    return pd.DataFrame(records), drawn
 
 
 # -- least squares ----------------------------------------------------------------------------
@@ -115,7 +117,7 @@ def least_squares(rows: pd.DataFrame) -> pd.DataFrame:
         deltas = {}
         for name in baselines.FORMS:
             fit = baselines.fit(name, curve)
-            said = both_intervals(name, fit, curve)
+            said = both_intervals(key, name, fit, curve)
             deltas[name] = said["delta"]
             for method, ahead in said.items():
                 density = ahead.log_density(curve.ln_y_test)
@@ -127,15 +129,23 @@ def least_squares(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def both_intervals(name: str, fit: baselines.Fit, curve: baselines.Curve) -> dict[str, Predictive]:
+def both_intervals(
+    key: Key, name: str, fit: baselines.Fit, curve: baselines.Curve
+) -> dict[str, Predictive]:
     known = (fit.form, fit.theta, curve.z, curve.ln_y, curve.z_test)
 
     def refit(ln_y: np.ndarray) -> np.ndarray:
         return baselines.refit(name, fit, curve, ln_y)
 
+    def refits() -> dict[str, np.ndarray]:
+        return dict(zip(PARTS, intervals.bootstrap(*known, refit), strict=True))
+
+    rows = np.concatenate([curve.z, curve.ln_y, curve.z_test])
+    inputs = repr((name, intervals.BOOTSTRAPS, intervals.SEED)).encode() + rows.tobytes()
+    stored = kept(" ".join(("bootstrap", name, *key)), inputs, refits)
     return {
         "delta": Predictive(*intervals.delta(*known)),
-        "bootstrap": Predictive(*intervals.bootstrap(*known, refit)),
+        "bootstrap": Predictive(**stored),
     }
 
 
@@ -213,7 +223,7 @@ def coverage(table: pd.DataFrame) -> str:
 def study(rows: pd.DataFrame, folder: Path | None) -> int:
     """Score the laws and the baselines."""
     begun, design = time.perf_counter(), Design()
-    bayes, kept = ours(rows, design, weights := learn(rows, design))
+    bayes, drawn = ours(rows, design, weights := learn(rows, design))
     squares = least_squares(rows)
     single, points = bayes[bayes["form"].isin(LAWS)], squares[squares["method"] == "delta"]
     for title, table in (("least squares", points), ("Bayesian", bayes)):
@@ -236,7 +246,7 @@ def study(rows: pd.DataFrame, folder: Path | None) -> int:
         print(f"{name}: {sampling(part)}")
     print(f"{time.perf_counter() - begun:.0f} s")
     if folder:
-        draw(kept, {curve.key: curve for curve in scored(rows)}, design, folder)
+        draw(drawn, {curve.key: curve for curve in scored(rows)}, design, folder)
     limit = points[points["form"].isin(["M4", "BNSL"])].groupby("form")["rmsle"].mean()
     passed = chosen["rmsle"].mean() <= limit.min()
     print(f"{CHOSEN} is {'' if passed else 'NOT '}at or below least-squares M4 and BNSL")
@@ -260,13 +270,13 @@ def check(rows: pd.DataFrame) -> int:
     return 0
 
 
-def draw(kept: dict[Key, Answer], known: dict[Key, Curve], design: Design, folder: Path) -> None:
+def draw(drawn: dict[Key, Answer], known: dict[Key, Curve], design: Design, folder: Path) -> None:
     """Six curves with median and 90 % interval of the chosen law."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), layout="constrained")
     for axes, key in zip(figure.subplots(2, 3).flat, SHOWN, strict=True):
-        curve, draws = known[key], np.exp(kept[key].along.new_rows())
+        curve, draws = known[key], np.exp(drawn[key].along.new_rows())
         places = grid(curve)[X]
         low, middle, high = np.quantile(draws, (0.05, 0.5, 0.95), axis=0)
         axes.fill_between(places, low, high, alpha=0.3)

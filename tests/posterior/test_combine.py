@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fakes import RECIPES, SIZES, TOKENS, TRUTH, fake_fit, fake_fit_of, flat, same_runs
+from fakes import RECIPES, SIZES, TOKENS, TRUTH, changed, fake_fit, fake_fit_of, flat, same_runs
 
 import bayes_scaling as bs
 from bayes_scaling.answers import Cost, ScalingPath, allocate, compare, crossover, decide, forecast
@@ -218,9 +218,20 @@ def test_the_closed_form_of_the_best_size_is_that_of_each_law() -> None:
     assert mixed(registry["chinchilla"], registry["farseer"]).best_size is None
 
 
+def crossing(fit: Fit) -> Fit:
+    """The second recipe is one per cent worse at the reference, and its exponent larger."""
+    moved = {}
+    for p, by in (("level", 0.01), ("alpha", 0.2)):
+        effects = fit.posterior[f"{p}_effect_recipe"].to_numpy()
+        first = effects[..., 0]
+        moved[f"{p}_effect_recipe"] = np.stack([first, first + by + 0.01 * effects[..., 1]], -1)
+    return changed(fit, moved)
+
+
 def test_curves_that_cross() -> None:
-    fits = pair(draws=50)
+    fits = [crossing(fit) for fit in pair(discrepancy=True)]
     whole = combine(fits, [1, 1])
+    assert np.isfinite(crossover(whole, "adam", "muon", WIDE).place).mean() > 0.5
     each_law(whole, fits, lambda fit: crossover(fit, "adam", "muon", WIDE).place.to_numpy().ravel())
 
 
@@ -314,7 +325,7 @@ def short(fit: Fit, **kept: slice) -> Fit:
         (lambda fit: short(fit, chain=slice(0, 2)), "chains"),
         (lambda fit: replace(fit, spec=replace(fit.spec, references={"N": 1.0, "D": 1.0})), "refe"),
         (lambda fit: replace(fit, spec=replace(fit.spec, noise="student-t")), "noise"),
-        (lambda fit: other_law(fake_fit(RECIPES, noise="lognormal"), rungs=True, draws=100), "rung"),
+        (lambda fit: other_law(fit, rungs=True, draws=100), "labels, rung effects"),
         (lambda fit: other_law(fit, discrepancy=True, draws=100), "walks"),
     ],
     ids=["fewer runs", "responses", "draws", "chains", "references", "noise", "rungs", "walks"],
