@@ -248,13 +248,14 @@ def find_law(name: str, source: str = "") -> Law:
     from .errors import UsageError
     from .law.discovery import law_of_file
     from .law.mixed import BETWEEN, mixed
+    from .law.naming import chained, restricted, variants
     from .models import registry
 
     if BETWEEN in name:
         return mixed(*(find_law(part, source) for part in name.split(BETWEEN)))
     first, plus, second = name.partition("+")
     if plus:
-        return _chained(first, second, source)
+        return chained(find_law, first, second, source)
     base, *parts = name.split(":")
     if base.endswith(".py"):
         found = law_of_file(Path(base))
@@ -263,51 +264,18 @@ def find_law(name: str, source: str = "") -> Law:
     elif source and Path(source).is_file():
         found = law_of_file(Path(source))
     else:
-        known = ", ".join(text for law in registry.values() for text in (law.name, *_variants(law)))
+        known = ", ".join(text for law in registry.values() for text in (law.name, *variants(law)))
         raise UsageError(
             f"no law named '{name}'; there are {known}, or give a law file (my_law.py)"
         )
     for part in parts:
         if "=" in part:
-            found = _restricted(found, part)
+            found = restricted(found, part)
             continue
         columns = [column.strip() for column in part.split(",")]
         named = len(columns) > 1 or (found.open and part not in found.variants)
         found = found.over(*columns) if named else found.variant(part)
     return found
-
-
-def _chained(first: str, second: str, source: str) -> Law:
-    """Join two laws; what follows the second is of the chain where the second lacks it."""
-    from .law import chain
-
-    before = find_law(first)
-    base, *parts = second.split(":")
-    after, own = find_law(base, source), []
-    for part in parts:
-        name = part.partition("=")[0]
-        known = name in after.parameters and name not in before.parameters
-        if "=" in part and not known:
-            own.append(part)
-        else:
-            after = _restricted(after, part) if "=" in part else after.variant(part)
-    found = chain(before, after)
-    for part in own:
-        found = _restricted(found, part)
-    return found
-
-
-def _restricted(law: Law, text: str) -> Law:
-    """Hold or tie a parameter, ``alpha=0.35`` or ``beta=alpha``."""
-    name, _, value = text.partition("=")
-    try:
-        return law.fix(name, float(value))
-    except ValueError:
-        return law.tie(name, value)
-
-
-def _variants(law: Law) -> list[str]:
-    return [f"{law.name}:{variant}" for variant in law.variants]
 
 
 def make_model(

@@ -273,6 +273,20 @@ def test_forecast_of_the_mean_is_narrower(saved: Path) -> None:
     assert narrow["points"][0]["sd"] < wide["points"][0]["sd"]
 
 
+def test_forecast_with_and_without_drift(tmp_path: Path) -> None:
+    path = saved_as(fake_fit(RECIPES, discrepancy=True), tmp_path / "fit.nc")
+    whole, held = (
+        command("forecast", path, *AT, "--kind", "mean", *more, "--json").json["points"][0]
+        for more in ((), ("--no-discrepancy",))
+    )
+    assert_is_point(whole, "discrepancy")
+    assert 0 < whole["discrepancy"] < 1
+    assert_is_point(held)
+    assert held["sd"] < whole["sd"]
+    shown = command("forecast", path, *AT, "--kind", "mean").out
+    assert f"{whole['discrepancy']:.0%}" in shown
+
+
 def test_forecast_without_groups(tmp_path: Path) -> None:
     path = saved_as(fake_fit(), tmp_path / "fit.nc")
     (point,) = command("forecast", path, "--at", "N=1B,D=20B", "--json").json["points"]

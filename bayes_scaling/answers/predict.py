@@ -102,18 +102,21 @@ def discrepancy_draws(
 ) -> Discrepancy:
     """Draws of the departure from the law, as a function, for the group of each point.
 
-    Weights have shape (interval, sample, point): what all recipes share, and their own. Where it
-    is not `drifting` any more, slopes stay beyond the fitted runs what they were there.
+    Weights have shape (interval, sample, point): what all recipes share, and their own; there is
+    one column for all points where they have the same groups. Where it is not `drifting` any
+    more, slopes stay beyond the fitted runs what they were there.
     """
     walks = fit.spec.walks
     parts = [flat_draws(fit, departure_site(w.name)) for w in walks]
     shared = np.concatenate(parts, axis=1).T
-    weights = np.repeat(shared[:, :, None], len(table), axis=2)
-    for column in fit.structure.departing:
+    codes = {c: _codes(fit, c, table) for c in fit.structure.departing}
+    points = slice(None if any(len(set(own)) > 1 for own in codes.values()) else 1)
+    weights = np.repeat(shared[:, :, None], len(table.index[points]), axis=2)
+    for column, code in codes.items():
         fitted, sd = (flat_draws(fit, k) for k in (own_site(column), sd_site(own_site(column))))
         new = sd[:, None] * rng.normal(size=(len(sd), fitted.shape[-1]))
         levels = np.concatenate([fitted, new[:, None]], axis=1)  # sample, level, interval
-        own = levels[:, _codes(fit, column, table)].transpose(2, 0, 1)
+        own = levels[:, code[points]].transpose(2, 0, 1)
         weights[: len(own)] += own
     if not drifting:
         inside = [interval in w.fitted for w in walks for interval in w.intervals]

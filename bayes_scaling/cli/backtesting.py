@@ -65,8 +65,11 @@ def backtest(
     """Score laws on the dearest runs of a table, fitted to the cheaper ones."""
     import bayes_scaling as bs
     from bayes_scaling.display import backtest as display
+    from bayes_scaling.display.plot import check_path
     from bayes_scaling.validation.backtest import GAPS, SETTINGS
 
+    if figure is not None:
+        check_path(figure)  # and not after all that follows
     names = law or DEFAULT
     models = {name: make_model(replace(model, law=name)) for name in names}
     table = read_for_all(runs, [m.law for m in models.values()], model, by)

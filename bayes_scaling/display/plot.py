@@ -155,17 +155,28 @@ def save_figure(thing: Drawable, path: Path, figure: str = "fit") -> None:
     UsageError
         If the folder does not exist or the format is unknown.
     """
-    formats = (".png", ".pdf", ".svg")
-    if path.suffix.lower() not in formats:
-        raise UsageError(f"'{path}' must end in one of {', '.join(formats)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"folder '{path.parent}' of the figure does not exist; make it first")
+    check_path(path)
     import matplotlib
 
     matplotlib.use("Agg", force=False)
     drawn = plot(thing, figure)
     drawn.savefig(path, dpi=150, bbox_inches="tight")
     matplotlib.pyplot.close(drawn)
+
+
+def check_path(path: Path) -> None:
+    """Refuse a file that no figure can be written to, before anything else is done.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist or the format is unknown.
+    """
+    formats = (".png", ".pdf", ".svg")
+    if path.suffix.lower() not in formats:
+        raise UsageError(f"'{path}' must end in one of {', '.join(formats)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"folder '{path.parent}' of the figure does not exist; make it first")
 
 
 def _fit_figure(fit: Fit) -> Figure:

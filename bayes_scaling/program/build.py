@@ -14,7 +14,7 @@ from bayes_scaling.law import Law, Prior, ResponseScale
 from bayes_scaling.runs import Runs
 
 from .bounded import LOGIT_UNIT, BoundedNoise
-from .check import check_names, check_noise, check_serial
+from .check import check_effective_runs, check_names, check_noise, check_serial
 from .curves import history_units, order_for, usual_gap
 from .discrepancy import Walk, discrepancy_wanted, settle_sds, walks_of
 from .noise import AnyNoise, noise_named
@@ -82,12 +82,10 @@ def build_spec(
     """
     chosen = noise_named(noise or law.response.noise)
     check_noise(chosen, law, runs)
+    check_effective_runs(effective_runs, law, runs)
     scale, loss_scale = _response_scales(chosen, law, runs)
     prior = _priors(law, (population.priors(law) if population else {}) | dict(priors or {}))
-    of_loss = set(law.link.first.parameters) if law.link else set()
-    resolved = {
-        p: prior[p].resolve(loss_scale if p in of_loss else scale, p) for p in law.parameters
-    }
+    resolved = _resolved(law, prior, scale, loss_scale)
     inputs = {name: runs.column(name, law.inputs[name].default) for name in law.inputs}
     check_names(law, runs.groups)
     correlated = _serial(law, chosen, runs, serial)
@@ -126,6 +124,14 @@ def build_spec(
         settling=bool(walks),
         effective_runs=effective_runs,
     )
+
+
+def _resolved(
+    law: Law, prior: Mapping[str, Prior], scale: ResponseScale, loss_scale: ResponseScale
+) -> dict[str, tuple[float, float]]:
+    """Mean and sd of every parameter's prior; those of a chain's loss have its scale."""
+    of_loss = set(law.link.first.parameters) if law.link else set()
+    return {p: prior[p].resolve(loss_scale if p in of_loss else scale, p) for p in law.parameters}
 
 
 def references(law: Law, inputs: Mapping[str, Float[np.ndarray, " runs"]]) -> dict[str, float]:

@@ -11,6 +11,19 @@ from .counts import bounded_problems
 from .noise import AnyNoise
 
 
+def check_effective_runs(effective_runs: float | None, law: Law, runs: Runs) -> None:
+    """Refuse a cap on the evidence that is no number of runs, or that a law cannot have."""
+    if effective_runs is None:
+        return
+    if not 0 < effective_runs < float("inf"):
+        raise UsageError(f"effective_runs is {effective_runs}; it must be positive")
+    if law.link or "item" in runs.frame:
+        raise UsageError(
+            f"effective_runs caps the evidence of rows that count by themselves, and those of law "
+            f"{law.name} do not: leave it out"
+        )
+
+
 def check_noise(noise: AnyNoise, law: Law, runs: Runs) -> None:
     """Refuse responses that the noise cannot have made, and tables that lack what it needs."""
     response = runs.frame["response"].dropna().to_numpy()

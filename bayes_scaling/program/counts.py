@@ -30,11 +30,13 @@ def merged(structure: Structure, data: Data) -> Data:
         return data
     columns = [*data.inputs.values(), *data.levels.values(), data.response, data.trials]
     table = np.column_stack([np.asarray(c, dtype=float) for c in columns])
-    _, first, copies = np.unique(table, axis=0, return_index=True, return_counts=True)
+    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
     size = -(-len(first) // BUCKET) * BUCKET
     if size > len(table) // 2:
         return data
     rows = jnp.asarray(np.concatenate([first, np.zeros(size - len(first), dtype=int)]))
+    each = np.ones(len(table)) if data.copies is None else np.asarray(data.copies)
+    copies = np.bincount(place.ravel(), weights=each, minlength=len(first))
     number = np.concatenate([copies, np.zeros(size - len(first))])
 
     def take(a: Any) -> Any:

@@ -15,6 +15,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 from toys import drift, kettle
 
+from bayes_scaling import find_law
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law import LogNormal
 from bayes_scaling.models import registry
@@ -167,6 +168,13 @@ def test_walks_are_stored_as_plain_values() -> None:
     for walk in spec.walks:
         assert Walk.of(json.loads(json.dumps(asdict(walk)))) == walk
     assert Spec.of(json.loads(json.dumps(spec.as_dict()))) == spec
+    # fits from before there was one have none
+    old = json.loads(json.dumps(spec.as_dict()))
+    for name in ("walks", "discrepancy_sd", "settling", "settling_prior", "effective_runs"):
+        del old[name]
+    plain = Spec.of(old)
+    assert (plain.walks, plain.discrepancy_sd, plain.settling) == ((), {}, False)
+    assert plain.structure(LAW).walks == ()
     ratio = spec.walks[2]
     assert ratio.fitted[0].label.startswith("+0 to +")
     assert ratio.fitted[2].label.startswith("-")
@@ -228,8 +236,6 @@ def test_one_that_cannot_be_is_refused_with_the_way_out(law: str, noise: str, se
 
 
 def test_a_chain_has_none() -> None:
-    from bayes_scaling import find_law
-
     chained = find_law("chinchilla+error_decay")
     noise = noise_named(chained.response.noise)
     assert not discrepancy_wanted(chained, noise, None, serial=False)
@@ -440,6 +446,20 @@ def test_effective_runs_count_those_that_are_kept() -> None:
     np.testing.assert_allclose(held.copies, np.repeat([1 / 3, 2 / 3, 0.0], [6, 3, 3]))
     single = build_spec(LAW, table(None), effective_runs=4.0)
     np.testing.assert_allclose(build_data(single, LAW, table(None)).copies, np.full(12, 1 / 3))
+
+
+@pytest.mark.parametrize("cap", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_cap_is_a_number_of_runs(cap: float) -> None:
+    with pytest.raises(UsageError, match=r"effective_runs is .*; it must be positive"):
+        build_spec(LAW, table(), effective_runs=cap)
+
+
+def test_the_evidence_of_a_chain_cannot_be_capped() -> None:
+    chained = find_law("chinchilla+error_decay")
+    rows = frame(error=np.linspace(0.9, 0.3, 12)).rename(columns={"loss": "through"})
+    runs = read_runs(rows, response="error", through="through", unit="fraction")
+    with pytest.raises(UsageError, match=r"law chinchilla\+error_decay do not: leave it out"):
+        build_spec(chained, runs, effective_runs=4)
 
 
 # -- noise that settles
