@@ -147,7 +147,7 @@ def forward_folds(
             reason = _reason(frame[fitted], scales, parameters)
             if not reason and not scored.any():
                 reason = _unscored(bool((window & allowed).any()), along, origin, scored_above)
-            distance = float(along.beyond(origin, limit))
+            distance = math.log10(gap) if along.on_log else gap
             found.append(Fold(origin, gap, distance, fitted, scored, reason))
     return found
 

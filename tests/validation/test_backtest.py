@@ -21,7 +21,7 @@ from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Settings
 from bayes_scaling.posterior.weighted import WeightedModel
-from bayes_scaling.validation import backtest_work
+from bayes_scaling.validation import backtest_work, forward_folds
 from bayes_scaling.validation.backtest_plan import named_models
 from bayes_scaling.validation.backtest_work import Batch, batches, points_of
 from bayes_scaling.validation.backtested import clustered_error
@@ -145,6 +145,23 @@ def test_batches_share_a_structure_and_a_width() -> None:
         ((0, 7), 2), ((1, 2, 3, 4), 4), ((5, 6), 4),
     ]  # fmt: skip
     assert all(isinstance(b, Batch) for b in found)
+
+
+def test_rows_that_count_together_are_fitted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a chain, whose losses several rows share."""
+    asked: list[tuple[int, dict[str, Any]]] = []
+
+    def alone(self: ScalingModel, runs: Runs, **options: Any) -> Fit:
+        asked.append((len(runs), options))
+        return fake_folds(BOTH["holding"], runs, [np.ones(len(runs), bool)])[0]
+
+    monkeypatch.setattr(ScalingModel, "fit", alone)
+    runs, chained = grid_runs(), ScalingModel(bs.find_law("chinchilla+error_decay"))
+    folds = forward_folds(runs.frame, np.arange(25.0) + 1, scales=["N"], gaps=(2, 4))
+    fits = backtest_work.fit_together(chained, runs, folds, 4, SHORT, 0)
+    assert [n for n, _ in asked] == [f.fitted.sum() for f in folds] == [12, 6]
+    assert [(o["draws"], o["warmup"]) for _, o in asked] == [(100, 200)] * 2
+    assert len({o["seed"] for _, o in asked}) == len(fits) == 2
 
 
 def test_the_seed_changes_the_draws_and_nothing_else() -> None:
