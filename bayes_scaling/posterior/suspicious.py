@@ -106,8 +106,8 @@ def suspicious_findings(fit: Fit) -> Iterator[Finding]:
         said = [f"{_called(fit, r)}, {_off(r)}" for _, r in far.iterrows()]
         yield _finding(
             f"{_count(len(far), 'row')} out of line, whatever tail the noise has: {_few(said)}; "
-            f"look for runs that diverged, stopped early or had another schedule, batch size or "
-            f"data, and correct them or leave them out"
+            f"look for runs that diverged (diverged_above, --diverged-above), stopped early or had "
+            f"another schedule, batch size or data, and correct them or leave them out"
         )
     if rungs:
         yield _finding(
