@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from arviz_stats.base import array_stats
 from jaxtyping import Float
 
 from bayes_scaling.answers.forecast import ForecastKind, draw_responses
@@ -22,7 +23,8 @@ from bayes_scaling.jax_setup import in_worker
 from bayes_scaling.law import Law
 from bayes_scaling.posterior.batch import TOGETHER, fit_folds, whole_labels
 from bayes_scaling.posterior.combine import combine
-from bayes_scaling.posterior.findings import BAD_DIVERGENCES, BAD_RHAT
+from bayes_scaling.posterior.diagnostics import elements
+from bayes_scaling.posterior.findings import BAD_DIVERGENCES
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings
@@ -36,6 +38,8 @@ type Model = ScalingModel | WeightedModel
 type Programs = tuple[Structure, ...]
 
 SETTINGS = Settings(chains=4, draws=250, warmup=300, window=50)  # of a fold
+# the worst of dozens of quantities reaches 1.06 by chance in a thousand draws
+MAX_RHAT = 1.1
 LONGER_WARMUP, LONGER_ACCEPT = 1500, 0.97  # of a poor fold that is fitted on its own
 MORE_DRAWS = 4  # times as many of it, of which every fourth is kept
 PADDED = 8  # scored rows are padded to powers of two from here on, so that programs are shared
@@ -53,19 +57,23 @@ class Health(NamedTuple):
     def of(cls, fits: Sequence[Fit]) -> Health:
         """Read it from the fits of a fold, one a law."""
         stats = [fit.tree["sample_stats"]["diverging"] for fit in fits]
-        tables = pd.concat([fit.table for fit in fits])
+        drawn = [values for fit in fits for _, _, values in elements(fit.posterior)]
+        together, axes = np.stack(drawn, axis=-1), {"chain_axis": 0, "draw_axis": 1}
+        with np.errstate(invalid="ignore", divide="ignore"):  # chains that never moved
+            rhat = array_stats.rhat(together, **axes)
+            ess = array_stats.ess(together, method="bulk", **axes)
         return cls(
             max(int(diverging.sum()) for diverging in stats),
             stats[0].size,
             # not a number where chains never moved, which is as bad as can be
-            float(tables["rhat"].max(skipna=False)),
-            float(tables["ess_bulk"].min()),
+            float(np.max(rhat)),
+            float(np.min(ess)),
         )
 
     @property
     def poor(self) -> bool:
         """Whether the fit must not be used."""
-        return self.divergences > BAD_DIVERGENCES * self.draws or not self.max_rhat <= BAD_RHAT
+        return self.divergences > BAD_DIVERGENCES * self.draws or not self.max_rhat <= MAX_RHAT
 
     def __str__(self) -> str:
         rhat = "not a number" if math.isnan(self.max_rhat) else f"{self.max_rhat:.3f}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.special import logsumexp
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.law.priors import LINKS
@@ -25,6 +26,9 @@ LEVEL = "level"  # depends on the tokens of a suite, and is known from a few run
 SETTLING = "settling"
 WARMUP, DRAWS = 500, 4000
 GRID, GRID_SIZE = (0.02, 4.0), 60  # of the sd between suites, in units of its prior's scale
+SCALES = (0.01, 4.0, 400)  # of scales of sds between groups, in units of the widest prior's
+
+Between = tuple[Float[np.ndarray, " draw"], float]
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,9 @@ class Suite:
     precision : (parameters, parameters) array
     prior_loc, prior_sd : (parameters,) arrays
         Of the fit.
-    between : dict of str to (float, float)
-        Mean square of the sd of each parameter between groups, and the scale of its half-normal
-        prior.
+    between : dict of str to tuple of (array, float)
+        Draws of the sds of each parameter between groups, one array a grouping column, with the
+        scale of its half-normal prior.
     sizes : tuple of str
         Which of the parameters are sizes of the discrepancy.
     """
@@ -55,7 +59,7 @@ class Suite:
     precision: Float[np.ndarray, "parameters parameters"]
     prior_loc: Float[np.ndarray, " parameters"]
     prior_sd: Float[np.ndarray, " parameters"]
-    between: dict[str, tuple[float, float]]
+    between: dict[str, tuple[Between, ...]]
     sizes: tuple[str, ...]
 
 
@@ -77,10 +81,9 @@ def suite_of(fit: Fit, name: str) -> Suite:
             )
     draws, prior, between = {}, {}, {}
     for p, declared in fit.law.parameters.items():
-        for c in fit.structure.columns_of(p, "partial"):
-            site = f"{p}_sd_{c}"
-            scale = fit.structure.group_sd(p, site)
-            between[p] = float((fit.posterior[site] ** 2).mean()), scale
+        sites = [f"{p}_sd_{c}" for c in fit.structure.columns_of(p, "partial")]
+        if sites:
+            between[p] = tuple(_between(fit, p, site) for site in sites)
         if p != LEVEL:
             centre = fit.posterior[fit.structure.centre_site(p)].to_numpy()
             draws[p] = np.asarray(LINKS[declared.prior.link].to_real(jnp.asarray(centre))).ravel()
@@ -101,6 +104,10 @@ def suite_of(fit: Fit, name: str) -> Suite:
     precision = _known(whole - np.diag(sd**-2.0), sd)
     moment = precision @ table.mean(0) + np.diag(sd**-2.0) @ (table.mean(0) - loc)
     return Suite(name, fit.law.name, names, moment, precision, loc, sd, between, tuple(_sizes(fit)))
+
+
+def _between(fit: Fit, parameter: str, site: str) -> Between:
+    return fit.posterior[site].to_numpy().ravel(), fit.structure.group_sd(parameter, site)
 
 
 def _sizes(fit: Fit) -> dict[str, list[str]]:
@@ -153,7 +160,7 @@ def learn_population(suites: Sequence[Suite], *, seed: int = 0) -> Population:
     return Population(
         law=suites[0].law,
         parameters={p: at for p, at in found.items() if p not in sizes},
-        group_sd={p: _scale([s.between[p] for s in suites if p in s.between]) for p in pooled},
+        group_sd={p: _scale([b for s in suites for b in s.between.get(p, ())]) for p in pooled},
         discrepancy={k: size for k, size in sizes.items() if k != SETTLING},
         noise={k: size for k, size in sizes.items() if k == SETTLING},
         suites=tuple(s.name for s in suites),
@@ -216,17 +223,20 @@ def _normal(
     return middle + np.linalg.solve(np.swapaxes(root, -1, -2), noise[..., None])[..., 0]
 
 
-def _scale(between: Sequence[tuple[float, float]]) -> float:
-    """Scale of the half-normal that sds between groups come from.
+def _scale(between: Sequence[Between]) -> float:
+    """Scale of the half-normal that sds between groups come from: its posterior mean.
 
-    What a suite says of its sd is taken to be another half-normal, the prior of its fit divided
-    out; the scale has that prior again, and its posterior mean is the answer.
+    A fit's draws come from its own half-normal prior times the likelihood of the sd, so that the
+    likelihood of a scale is their mean ratio of the half-normal with it to that prior. The
+    scale has the widest of those priors.
     """
-    known = [max(1.0 / square - 1.0 / prior**2, 0.0) for square, prior in between]
     widest = max(prior for _, prior in between)
-    scale = widest * np.linspace(0.002, 4.0, 2000)
-    height = -0.5 * (scale / widest) ** 2
-    height = height - 0.5 * np.log1p(np.outer(scale**2, known)).sum(axis=1)
+    scale = widest * np.geomspace(*SCALES)
+    height = np.log(scale) - 0.5 * (scale / widest) ** 2  # half-normal, on a grid of logs
+    for drawn, prior in between:
+        square = 0.5 * drawn**2
+        ratio = np.log(prior / scale)[:, None] - np.outer(scale**-2.0 - prior**-2.0, square)
+        height = height + logsumexp(ratio, axis=1)
     weight = np.exp(height - height.max())
     return float((weight * scale).sum() / weight.sum())
 
