@@ -25,6 +25,12 @@ def own_name(law: Law, parameter: str) -> str:
     return f"{law.name}.{parameter}"
 
 
+def owner(law: Law, parameter: str) -> int | None:
+    """Place among the laws of a mixed one of that whose parameter it is; None for a common one."""
+    names = law.name.split(BETWEEN)
+    return next((i for i, name in enumerate(names) if parameter.startswith(f"{name}.")), None)
+
+
 @functools.cache
 def mixed(*laws: Law) -> Law:
     """Make one law of several, which a parameter `law_index` chooses among.

@@ -15,7 +15,9 @@ from bayes_scaling.program import Spec
 from bayes_scaling.program.structure import Pooling
 
 from .fit import Fit
+from .pointwise import UNREAD
 
+DATA = ("observed_data", "constant_data", UNREAD)
 SAME = ("labels", "references", "ranges", "noise", "scale", "serial", "untuned", "bound", "walks")
 
 
@@ -75,7 +77,7 @@ def combine(fits: Sequence[Fit], weights: Sequence[float], *, seed: int = 0) -> 
         {
             "posterior": posterior,
             "sample_stats": xr.Dataset(kept_stats, attrs=stats[0].attrs),
-            **{k: first.tree[k].to_dataset() for k in ("observed_data", "constant_data")},
+            **{k: first.tree[k].to_dataset() for k in DATA if k in first.tree},
         }
     )
     seconds = {k: sum(f.record.seconds[k] for f in fits) for k in first.record.seconds}

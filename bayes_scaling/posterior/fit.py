@@ -18,6 +18,7 @@ from bayes_scaling.errors import Finding, FitError
 from bayes_scaling.law import Law
 from bayes_scaling.program import Spec, Structure
 from bayes_scaling.program.bounded import BoundedNoise
+from bayes_scaling.program.discrepancy import fitted_intervals
 
 from .diagnostics import prior_sds, summarise
 from .findings import diagnose
@@ -82,7 +83,8 @@ class Fit:
         Of the sampler.
     tree : DataTree
         Groups ``posterior``, ``sample_stats``, ``observed_data`` and
-        ``constant_data``, as ArviZ has them.
+        ``constant_data``, as ArviZ has them; ``unread_data`` holds labels of the runs that the
+        fit does not read, where their source has any.
     """
 
     law: Law
@@ -102,15 +104,21 @@ class Fit:
         return self.tree["posterior"].to_dataset()
 
     @property
+    def sampled(self) -> xr.Dataset:
+        """The posterior without the discrepancy beyond the runs, which is drawn from its prior."""
+        inside = fitted_intervals(self.spec.walks)
+        return self.posterior.isel(inside, missing_dims="ignore")
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Names of the grouping columns."""
         return tuple(c for c in self.spec.labels if c != "rung")
 
     @functools.cached_property
     def table(self) -> pd.DataFrame:
-        """`summary` with every quantity, group and rung effects included."""
+        """`summary` with every quantity that was sampled, group and rung effects included."""
         sds = xr.Dataset(prior_sds(self.structure, self.spec.prior_sd))
-        return summarise(self.posterior, self.law, self.structure, sds)
+        return summarise(self.sampled, self.law, self.structure, sds)
 
     def runs(self) -> pd.DataFrame:
         """Return the fitted runs: ``run``, inputs, labels, ``response`` and ``diverged``.

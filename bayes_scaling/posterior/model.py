@@ -24,6 +24,7 @@ from bayes_scaling.runs import Runs, check_runs
 
 from .fit import Fit, Record, as_dataset, file_sha256
 from .nuts import Draws, Settings, sample
+from .pointwise import UNREAD
 from .whole import whole_discrepancy
 
 PACKAGES = ("bayes-scaling", "jax", "numpyro", "blackjax", "xarray", "arviz-stats")
@@ -221,6 +222,7 @@ def assemble(
             "sample_stats": _stats(drawn),
             "observed_data": _observed(runs),
             "constant_data": _constants(runs),
+            **_unread(runs),
         }
     )
     record = _record(law, runs, check_runs(runs, law), seed, seconds)
@@ -350,6 +352,15 @@ def _constants(runs: Runs) -> xr.Dataset:
     columns = [c for c in runs.frame.columns if c not in ("response", "run")]
     variables = {c: ("run", np.asarray(runs.frame[c].tolist(), dtype=None)) for c in columns}
     return xr.Dataset(variables, coords={"run": run_labels(runs)})
+
+
+def _unread(runs: Runs) -> dict[str, xr.Dataset]:
+    """Labels that the fit does not read, where the source has any."""
+    labels = runs.unread_labels
+    if labels.empty:
+        return {}
+    coords = {"run": run_labels(runs), "column": list(labels)}
+    return {UNREAD: xr.Dataset({"label": (("run", "column"), labels.to_numpy(str))}, coords)}
 
 
 def _record(

@@ -15,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pandas as pd
 import xarray as xr
 from jax import Array
 from jax.scipy.special import logsumexp
 
+from bayes_scaling.law.mixed import INDEX, owner
 from bayes_scaling.program import Data, Structure, build_data, program
 from bayes_scaling.program.mixture import Mixed
 from bayes_scaling.runs import Runs
@@ -27,6 +29,7 @@ from bayes_scaling.runs.schedule import parse_schedule
 if TYPE_CHECKING:
     from .fit import Fit
 
+UNREAD = "unread_data"  # group of labels that a fit does not read
 CELLS = 500_000  # rows times draws that are worked on at once
 type Trace = dict[str, dict[str, Any]]
 
@@ -60,8 +63,19 @@ def runs_of(fit: Fit) -> Runs:
         columns={"through": fit.record.loss} if fit.record.loss else {},
         bound=fit.spec.bound,
         schedules={label: parse_schedule(text) for label, text in fit.spec.schedules.items()},
+        unread=_unread(fit, frame["row"]),
         source=fit.record.source,
         sha256=fit.record.sha256,
+    )
+
+
+def _unread(fit: Fit, row: pd.Series) -> pd.DataFrame:
+    """Labels that the fit does not read, by number of the row in the source."""
+    if UNREAD not in fit.tree.children:
+        return pd.DataFrame()
+    labels = fit.tree[UNREAD]["label"]
+    return pd.DataFrame(
+        labels.to_numpy().astype(str), row.to_numpy(), labels["column"].to_numpy().tolist(), "str"
     )
 
 
@@ -130,13 +144,20 @@ def log_scores(fit: Fit) -> xr.Dataset:
     Dataset
         ``prior``, of the sites with priors of their own (centres, sds and noise: scaling what
         effects have given their sds would change the model), and ``likelihood``; dimensions
-        ``chain`` and ``draw``, in nats.
+        ``chain`` and ``draw``, in nats. Of a weighted set of laws a draw has the priors of the
+        law that it follows.
     """
     found = at_draws(fit, _both_densities)
     own = top_level(fit.structure)
-    prior = sum(_total(found[name]) for name in own)
+    prior = sum(_counts(fit, name) * _total(found[name]) for name in own)
     names = ("chain", "draw")
     return xr.Dataset({"prior": (names, prior), "likelihood": (names, _total(found["rows"]))})
+
+
+def _counts(fit: Fit, site: str) -> Any:
+    """Whether a site has a say in each draw: of laws that it does not follow none has."""
+    owner_of_site = owner(fit.law, fit.structure.sites()[site].parameter)
+    return 1.0 if owner_of_site is None else fit.posterior[INDEX].to_numpy() == owner_of_site
 
 
 def drawn_sites(fit: Fit) -> xr.Dataset:

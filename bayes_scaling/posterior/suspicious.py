@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +32,7 @@ from bayes_scaling.program import Data
 from bayes_scaling.program.noise import RUNG_NU, Noise
 from bayes_scaling.runs import Runs
 
+from .levels import NORMAL_MEDIAN, OddSet, odd_sets
 from .pointwise import Trace, at_draws, data_of, drawn_sites, runs_of
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ FARTHEST = 200.0  # strays are spread evenly over the logarithm of 1 to this man
 MOST = 0.2  # of the rows
 DRAWS = 200
 MOST_PULL = 0.5
-NORMAL_MEDIAN = 0.6745  # of the absolute value
 COINCIDENCES = 0.05  # equal responses that chance may bring about
 NAMED = 5
 FAR, RUNG, COPY = "far from the law", "rung far from the law", "copy of"
+SET = "in a set that is out of line:"
 
 
 def suspicious(fit: Fit) -> pd.DataFrame:
@@ -87,7 +88,7 @@ def suspicious(fit: Fit) -> pd.DataFrame:
             f"{fit.spec.noise}{', in a chain' if fit.law.link else ''}"
             f"{', with serial correlation' if fit.spec.serial else ''}"
         )
-    return _judge(fit)[0]
+    return _judge(fit).table
 
 
 def judged(fit: Fit) -> bool:
@@ -100,7 +101,7 @@ def suspicious_findings(fit: Fit) -> Iterator[Finding]:
     """Warnings that name the worst rows, rungs and copies, and count the others."""
     if not judged(fit):
         return
-    table, rungs = _judge(fit)
+    table, rungs, sets = _judge(fit)
     far = table[table["reason"] == FAR]
     if len(far):
         said = [f"{_called(fit, r)}, {_off(r)}" for _, r in far.iterrows()]
@@ -113,6 +114,13 @@ def suspicious_findings(fit: Fit) -> Iterator[Finding]:
         yield _finding(
             f"{_count(len(rungs), 'rung')} out of line with the other rungs: {_few(rungs)}; look "
             f"for what its runs share, such as too few steps or another evaluation set"
+        )
+    if sets:
+        said = [f"{s.named} ({s.rows.sum()} runs), {s.mean:+.1f} sds" for s in sets]
+        yield _finding(
+            f"rows that share a label are out of line together: {_few(said)}; no argument names "
+            f"that column: if it matters to the loss make it a group or an input of the law "
+            f"(--group, --input), or leave those rows out (--where)"
         )
     copies = table[table["reason"].str.startswith(COPY)]
     if len(copies):
@@ -174,8 +182,15 @@ def _log_density(size: Float[np.ndarray, " row"]) -> Float[np.ndarray, "nu scale
     return whole - (nu + 1) / 2 * np.log1p((size / scale) ** 2 / nu)
 
 
-def _judge(fit: Fit) -> tuple[pd.DataFrame, list[str]]:
-    """Every row that finished, the worst first, and what is said of bad rungs."""
+class Judged(NamedTuple):
+    """Every row that finished, the worst first, what is said of bad rungs, and bad sets."""
+
+    table: pd.DataFrame
+    rungs: list[str]
+    sets: list[OddSet]
+
+
+def _judge(fit: Fit) -> Judged:
     runs, data = runs_of(fit), data_of(fit)
     thin = max(1, fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"] // DRAWS)
     found = at_draws(fit, _deviations, thin=thin, data=data)
@@ -200,6 +215,11 @@ def _judge(fit: Fit) -> tuple[pd.DataFrame, list[str]]:
         kept &= ~runs.frame["untuned"].to_numpy(dtype=bool)
     far, judged_by = _out_of_line((off / spread)[:, kept], nu)
     table = table[kept].assign(**judged_by, reason="")
+    sets = odd_sets(
+        judged_by["residual"], runs.unread_labels[kept], runs.frame[kept], runs.inputs, fit.groups
+    )
+    for odd in reversed(sets):  # the worst has the last word
+        table.loc[odd.rows, "reason"] = f"{SET} {odd.named}"
     for row, first in _copies(fit, runs.frame[kept], spread.mean(axis=0)[kept]).items():
         table.loc[table["row"] == row, "reason"] = (
             f"{COPY} {_label(table[table['row'] == first].iloc[0])}"
@@ -207,7 +227,7 @@ def _judge(fit: Fit) -> tuple[pd.DataFrame, list[str]]:
     table.loc[bad[kept], "reason"] = RUNG
     table.loc[far, "reason"] = FAR
     order = np.argsort(-table["residual"].abs().to_numpy(), kind="stable")
-    return table.iloc[order].reset_index(drop=True), said
+    return Judged(table.iloc[order].reset_index(drop=True), said, sets)
 
 
 def _deviations(trace: Trace, data: Data) -> dict[str, Array]:

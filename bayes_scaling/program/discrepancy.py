@@ -158,6 +158,18 @@ def interval_labels(walks: Sequence[Walk]) -> dict[str, list[str]]:
     return found | ({intervals_of(OWN): own} if walks else {})
 
 
+def fitted_intervals(walks: Sequence[Walk]) -> dict[str, list[int]]:
+    """Places of weights that hold fitted runs, by the dimension of the weights.
+
+    Those beyond are drawn independently, and say nothing of how the sampler moved.
+    """
+    inside = [[i in w.fitted for i in w.intervals] for w in walks]
+    own = [kept for walk in inside[:OWN_WALKS] for kept in walk]
+    whole = {intervals_of(w.name): kept for w, kept in zip(walks, inside, strict=True)}
+    whole |= {intervals_of(OWN): own} if walks else {}
+    return {dim: [k for k, kept in enumerate(places) if kept] for dim, places in whole.items()}
+
+
 def walk_names(walks: Sequence[Walk], columns: Sequence[str]) -> dict[str, list[str]]:
     """Sites of the sds by the names that priors of them have: walks, and ``"own"``."""
     found = {w.name: [sd_site(departure_site(w.name))] for w in walks}

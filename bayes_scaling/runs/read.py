@@ -32,6 +32,8 @@ from .problems import (
 from .roles import Role, roles_of
 from .table import Runs, load_table
 
+MOST_SETS = 30  # that a column sorts rows into, to be kept though nothing reads it
+
 
 def read_runs(
     source: str | Path | pd.DataFrame,
@@ -132,7 +134,8 @@ def read_runs(
     others |= {"untuned": untuned, "rate": rate, "schedule": schedule}
     others |= {"trials": trials, "through": through, "through_se": through_se, "item": item}
     roles = roles_of(mapping, groups, others)
-    frame = _canonical(load_table(source), roles, where, diverged_above)
+    table = load_table(source)
+    frame = _canonical(table, roles, where, diverged_above)
     frame, schedules, left_out = attach_schedules(frame, tuple(mapping), rate_warmup)
     runs = Runs(
         frame=frame,
@@ -145,6 +148,7 @@ def read_runs(
         columns={role.name: role.column for role in roles if role.kind != "group"},
         bound=diverged_above,
         schedules=schedules,
+        unread=_unread(table, roles),
         source="DataFrame" if isinstance(source, pd.DataFrame) else str(source),
     )
     return replace(runs, findings=(*left_out, *find_doubts(runs)))
@@ -218,6 +222,15 @@ def _selected(table: pd.DataFrame, numbers: Mapping[str, Floats], where: str | N
             f"{', '.join(table.columns)} (write `a b` in backticks for a name with spaces)"
         ) from error
     return np.flatnonzero(kept.fillna(False).to_numpy(dtype=bool))
+
+
+def _unread(table: pd.DataFrame, roles: Sequence[Role]) -> pd.DataFrame:
+    """Columns without a role that sort the rows into a few sets, as text, by number of the row."""
+    read = {role.column for role in roles}
+    rest = [c for c in table.columns[~table.columns.duplicated(keep=False)] if c not in read]
+    few = [c for c in rest if 2 <= table[c].map(str).nunique() <= min(MOST_SETS, len(table) // 4)]
+    labels = {c: [text or "" for text in _labels(table[c])] for c in few}
+    return pd.DataFrame(labels, index=np.arange(1, len(table) + 1), dtype="str")
 
 
 def _labels(cells: pd.Series) -> list[str | None]:

@@ -57,6 +57,9 @@ class Runs:
         Learning-rate schedules by label.
     findings : tuple of Finding
         Warnings and infos of reading; `select` keeps them.
+    unread : DataFrame
+        Columns of the source that no argument names and that sort its rows into a few sets, as
+        text; its index is ``row``. What they say is only read where rows are out of line.
     source : str
         Path of the file, or ``"DataFrame"``.
     sha256 : str
@@ -74,6 +77,7 @@ class Runs:
     bound: float | None = None
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    unread: pd.DataFrame = field(default_factory=pd.DataFrame)
     source: str = ""
     sha256: str = ""
 
@@ -147,6 +151,13 @@ class Runs:
                 f"an array of {chosen.dtype} with shape {chosen.shape} came"
             )
         return replace(self, frame=self.frame[chosen].reset_index(drop=True), sha256="")
+
+    @property
+    def unread_labels(self) -> pd.DataFrame:
+        """Rows of `unread` for the runs, in their order."""
+        if self.unread.empty:
+            return pd.DataFrame(index=self.frame["row"])
+        return self.unread.reindex(self.frame["row"]).fillna("")
 
     def points(self) -> pd.DataFrame:
         """Return the runs as points of a forecast, with the truth beside them.

@@ -57,7 +57,7 @@ class Health(NamedTuple):
     def of(cls, fits: Sequence[Fit]) -> Health:
         """Read it from the fits of a fold, one a law."""
         stats = [fit.tree["sample_stats"]["diverging"] for fit in fits]
-        drawn = [values for fit in fits for _, _, values in elements(fit.posterior)]
+        drawn = [values for fit in fits for _, _, values in elements(fit.sampled)]
         together, axes = np.stack(drawn, axis=-1), {"chain_axis": 0, "draw_axis": 1}
         with np.errstate(invalid="ignore", divide="ignore"):  # chains that never moved
             rhat = array_stats.rhat(together, **axes)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from fakes import RECIPES, SIZES, TOKENS, TRUTH, changed, fake_fit, fake_fit_of, flat, same_runs
+from scipy.stats import norm
 
 import bayes_scaling as bs
 from bayes_scaling.answers import Cost, ScalingPath, allocate, compare, crossover, decide, forecast
@@ -148,6 +149,19 @@ def test_the_summary_and_warnings_of_a_weighted_fit(whole: Fit) -> None:
     assert whole.usable
     assert not [w for w in whole.warnings if w.severity == "error"]
     assert repr(whole) == "Fit(chinchilla|skaling, 18 runs, ok)"
+
+
+def test_a_draw_has_the_priors_of_the_law_that_it_follows(whole: Fit, fits: list[Fit]) -> None:
+    """The prior of the index is the same for all draws, to a part in a million."""
+
+    def scores(fit: Fit) -> np.ndarray:
+        found = fit.log_scores["prior"].to_numpy().ravel()
+        of_index = INDEX in fit.posterior
+        return found - (norm.logpdf(0.0, 0.0, 1e3) if of_index else 0.0)
+
+    index, found = followed(whole), scores(whole)
+    for i, fit in enumerate(fits):
+        assert found[index == i] == pytest.approx(scores(fit)[index == i], abs=1e-4)
 
 
 # -- answers: one law a draw, for all points and all recipes

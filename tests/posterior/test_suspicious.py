@@ -17,7 +17,9 @@ import bayes_scaling as bs
 from bayes_scaling.errors import Finding, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit
-from bayes_scaling.posterior.suspicious import COPY, FAR, LEAST, stray_chances
+from bayes_scaling.posterior.levels import odd_sets
+from bayes_scaling.posterior.pointwise import UNREAD
+from bayes_scaling.posterior.suspicious import COPY, FAR, LEAST, SET, stray_chances
 
 SIGMA = 0.01
 
@@ -234,6 +236,75 @@ def test_a_copy_under_another_label_is_named() -> None:
     # under one label, reading the table has said so
     same = with_table(fit, response=response, recipe=np.resize(["adam"], len(response)))
     assert not findings(same)
+
+
+# -- what is not judged
+
+
+# -- sets of rows
+
+
+def batches(off: float, *, every: int = 4, rows: int = 60) -> Fit:
+    """Every fourth run has another batch size, and a loss that is off by as many sds."""
+    fit = lattice(rows)
+    batch = np.where(np.arange(rows) % every == 1, "64", "256")
+    labels = xr.Dataset(
+        {"label": (("run", "column"), np.column_stack([batch, np.where(batch == "64", "a", "b")]))},
+        {"run": fit.tree["observed_data"]["run"].to_numpy(), "column": ["batch", "host"]},
+    )
+    tree = xr.DataTree.from_dict(
+        {**{k: v.to_dataset() for k, v in fit.tree.children.items()}, UNREAD: labels}
+    )
+    moved = {i: np.exp(off * SIGMA) for i in np.flatnonzero(batch == "64")}
+    return with_responses(replace(fit, tree=tree), moved)
+
+
+def test_a_batch_size_out_of_line_is_named() -> None:
+    fit = batches(2.5)
+    (found,) = findings(fit)
+    assert found.message.startswith("rows that share a label are out of line together: ")
+    assert "batch 64 (15 runs), +2." in found.message
+    assert "host a (15 runs)" in found.message
+    table = bs.suspicious(fit)
+    named = table[table["reason"].str.startswith(SET)]
+    assert (named["row"] % 4 == 2).all()
+    assert len(named) == 15
+    assert len(bs.suspicious(batches(0.0)).query("reason != ''")) == 0
+
+
+def test_clean_sets_are_hardly_ever_named() -> None:
+    rng, named = np.random.default_rng(5), 0
+    frame = lattice_table(80).assign(recipe=np.resize([*"pq"], 80))
+    for _ in range(200):
+        labels = pd.DataFrame({"batch": rng.choice([*"abc"], 80), "host": rng.choice([*"xy"], 80)})
+        z = rng.standard_t(4, size=80)
+        named += bool(odd_sets(z, labels, frame, ("N", "D"), ("recipe",)))
+    assert named <= 4
+
+
+def test_sets_of_one_group_and_columns_that_inputs_tell() -> None:
+    rng = np.random.default_rng(6)
+    frame = lattice_table(80).assign(recipe=np.repeat([*"pq"], 40))
+    batch = np.resize([*"aabaa"], 80)
+    odd = (batch == "b") & (frame["recipe"] == "q").to_numpy()
+    layers = frame["N"].astype(str)
+    z = rng.normal(size=80) + 3.0 * odd + 1.5 * (layers == layers[0])
+    labels = pd.DataFrame({"batch": batch, "layers": layers})
+    worst, *_ = odd_sets(z, labels, frame, ("N", "D"), ("recipe",))
+    assert worst.named == "batch b of q"
+    assert (worst.rows == odd).all()
+    assert not odd_sets(z, labels[["layers"]], frame, ("N", "D"), ("recipe",))
+
+
+def test_columns_that_a_fit_does_not_read_stay_with_it() -> None:
+    table = lattice_table(40).assign(
+        loss=3.0, batch=[64, 128] * 20, note=[f"n{i}" for i in range(40)], same="x"
+    )
+    runs = bs.read_runs(table)
+    assert runs.unread_labels.columns.tolist() == ["batch"]
+    chosen = runs.select(runs.frame["row"].to_numpy() % 4 == 1)
+    assert set(chosen.unread_labels["batch"]) == {"64"}
+    assert bs.read_runs(table, group="batch").unread_labels.empty
 
 
 # -- what is not judged

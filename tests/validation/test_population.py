@@ -65,7 +65,8 @@ def suites(count: int, error: float, seed: int = 2) -> list[Suite]:
                 precision=precision,
                 prior_loc=LOC[kept],
                 prior_sd=WEAK[kept],
-                between={"alpha": (_sds(0.1, 0.3),)} | ({"beta": (_sds(0.05, 0.2),)} if i % 2 else {}),
+                between={"alpha": (_sds(0.1, 0.3),)}
+                | ({"beta": (_sds(0.05, 0.2),)} if i % 2 else {}),
                 sizes=("scale",) if "scale" in {NAMES[k] for k in kept} else (),
             )
         )
