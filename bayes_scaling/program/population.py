@@ -91,9 +91,13 @@ def published() -> dict[str, Population]:
 
 @functools.cache
 def law_weights() -> dict[str, float]:
-    """Return the weights of laws that forecast public suites best, by name: ``law="auto"``."""
+    """Return the weights of laws that forecast public suites best, by name: ``law="auto"``.
+
+    The table lists the laws that competed; those without a weight are not in the set.
+    """
     with files(__package__).joinpath(WEIGHTS).open(encoding="utf-8") as file:
         table = pd.read_csv(file)
+    table = table[table["weight"] > 0]
     return dict(zip(table["law"], table["weight"].astype(float), strict=True))
 
 

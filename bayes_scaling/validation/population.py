@@ -19,7 +19,7 @@ from bayes_scaling.program.population import Population
 
 LEAST = 3  # suites
 SPREAD = 0.12  # scale of the sd of parameters between suites, over that of the weak prior
-SPREAD_OF_SIZES = 1.0  # the same of sizes of the discrepancy and of noise, which differ by far more
+SPREAD_OF_SIZES = 0.5  # the same of sizes of the discrepancy and of noise, which differ by more
 NU = 4.0  # suites are multivariate Student-t around their mean: one may be unlike all others
 RIDGE = 1e-4  # least precision that a suite adds, over that of the prior
 LEVEL = "level"  # depends on the tokens of a suite, and is known from a few runs

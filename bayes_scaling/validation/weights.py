@@ -21,6 +21,7 @@ def stack(
     laws: Sequence[str],
     within: Sequence[str] = ("fold",),
     shrinkage: float = SHRINKAGE,
+    least: float = 0.0,
 ) -> dict[str, float]:
     r"""Weights of laws whose mixture forecasts best, shrunk to equal ones.
 
@@ -41,6 +42,9 @@ def stack(
         counts once.
     shrinkage : float
         Pieces of evidence that every law is given beforehand; zero does not shrink.
+    least : float
+        Laws of less weight have none, and the others are weighed again: a law in the tail of a
+        mixture costs a fit, and moves no quantile that anybody uses.
 
     Returns
     -------
@@ -50,7 +54,8 @@ def stack(
     Raises
     ------
     UsageError
-        If a column is missing, a density is not a number, or shrinkage is negative.
+        If a column is missing, a density is not a number, shrinkage is negative, or `least` is
+        so large that no law might be left.
     """
     missing = [c for c in (*laws, *within) if c not in log_density]
     if missing or not len(log_density) or not laws:
@@ -60,19 +65,34 @@ def stack(
         )
     if not shrinkage >= 0:
         raise UsageError(f"shrinkage is {shrinkage}; it must be zero or positive")
+    if not 0 <= least <= 1 / len(laws):
+        raise UsageError(f"least is {least}; it must be from 0 to 1 / {len(laws)}, for any law")
     densities = log_density[list(laws)].to_numpy(dtype=float)
     if np.isnan(densities).any() or np.isposinf(densities).any():
         raise UsageError("a log density is not a number: leave out runs that were not forecast")
     if np.isneginf(densities).all(axis=1).any():
         raise UsageError("no law gives a run any chance: no weights do, so leave that run out")
     evidence = _evidence(log_density, within)
-    weights = np.full(len(laws), 1.0 / len(laws))
+    weights = _mixture(densities, evidence, shrinkage)
+    kept = weights >= min(least, weights.max())  # equal ones may be rounded
+    if not kept.all():
+        weights[kept] = _mixture(densities[:, kept], evidence, shrinkage)
+        weights[~kept] = 0.0
+    return dict(zip(laws, map(float, weights), strict=True))
+
+
+def _mixture(
+    densities: Float[np.ndarray, "run law"], evidence: Float[np.ndarray, " run"], shrinkage: float
+) -> Float[np.ndarray, " law"]:
+    """Weights of the best mean log score of the mixture, shrunk to equal ones."""
+    laws = densities.shape[1]
+    weights = np.full(laws, 1.0 / laws)
     for _ in range(ROUNDS):  # expectation-maximisation; the objective is concave
         joint = np.log(np.maximum(weights, 1e-300)) + densities
         share = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
         total = evidence @ share + shrinkage
         weights = total / total.sum()
-    return dict(zip(laws, map(float, weights), strict=True))
+    return weights
 
 
 def _evidence(table: pd.DataFrame, within: Sequence[str]) -> Float[np.ndarray, " runs"]:

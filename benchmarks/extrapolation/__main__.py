@@ -30,6 +30,7 @@ from benchmarks.extrapolation.sets import MeasuredSet, Split, measured_sets
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 WEIGHTED = "weighted laws"
+SHRINKAGE, LEAST = 0.1, 0.1  # of a set, for each law; and the least weight that a law is kept for
 Answers = dict[tuple[str, float], pd.DataFrame]
 Forecasts = Mapping[tuple[str, str], Mapping[float, ours.Draws]]  # by law and set, then gap
 
@@ -139,7 +140,8 @@ def weighted(
 def _weights(density: pd.DataFrame, laws: Sequence[str]) -> dict[str, float]:
     if len(laws) == 1:
         return {laws[0]: 1.0}
-    return stack(density, laws=laws, within=("set", "gap"))
+    within = ("set", "gap")
+    return stack(density, laws=laws, within=within, shrinkage=SHRINKAGE, least=LEAST)
 
 
 def rival_answers(name: str, sets: Sequence[MeasuredSet], store: Path) -> Answers:

@@ -28,7 +28,7 @@ from bayes_scaling.runs import Runs, read_runs
 from bayes_scaling.validation.population import Suite, learn_population, suite_of
 from benchmarks.extrapolation.sets import MeasuredSet, Split, splits
 
-LAWS = ("skaling",)
+LAWS = ("skaling", "chinchilla")
 SETTINGS = Settings(chains=4, draws=300, warmup=300, target_accept=0.9, max_depth=8, window=50)
 CURVES = ("porian",)  # checkpoints of runs: their places are no rungs of a ladder
 Draws = Float[np.ndarray, "sample run"]

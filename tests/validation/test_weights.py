@@ -75,6 +75,19 @@ def test_shrinkage_pulls_to_equal_weights() -> None:
     assert found[-1] == pytest.approx(1 / 3, abs=1e-5)
 
 
+def test_a_law_in_the_tail_is_left_out_and_the_others_weighed_again() -> None:
+    table = scored([20, 20, 20], [1.0, 0.5, 1.5])
+    table["c"] = table["a"] - 3.0
+    whole = stack(table, laws=LAWS, shrinkage=0.1)
+    assert 0 < whole["c"] < 0.05
+    found = stack(table, laws=LAWS, shrinkage=0.1, least=0.05)
+    assert found["c"] == 0.0
+    two = stack(table, laws=("a", "b"), shrinkage=0.1)
+    assert (found["a"], found["b"]) == pytest.approx((two["a"], two["b"]))
+    table["b"] = table["c"] = table["a"]
+    assert min(stack(table, laws=LAWS, least=1 / 3).values()) == pytest.approx(1 / 3)
+
+
 def test_laws_that_say_the_same_share_their_weight() -> None:
     table = scored([6, 6], [1.0, 0.0])
     table["b"] = table["a"]
@@ -131,6 +144,7 @@ def test_a_density_of_zero_rules_a_law_out_of_a_run() -> None:
         ({"laws": ()}, "rows are missing"),
         ({"shrinkage": -1.0}, "shrinkage is -1.0; it must be zero or positive"),
         ({"shrinkage": float("nan")}, "shrinkage is nan"),
+        ({"least": 0.4}, "least is 0.4; it must be from 0 to 1 / 3"),
     ],
 )
 def test_what_stacking_needs(options: dict[str, Any], message: str) -> None:
