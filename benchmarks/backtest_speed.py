@@ -51,7 +51,7 @@ def _cpu() -> float:
 def main() -> None:
     """Time two calls and print both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, help="processes; by default one")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--no-discrepancy", dest="discrepancy", action="store_false", default=None)
     asked = parser.parse_args()
     for call in ("first", "second"):
