@@ -32,6 +32,7 @@ from .problems import (
 from .roles import Role, roles_of
 from .table import Runs, load_table
 
+LARGEST_WHOLE = 2.0**53  # above it not every integer is a float
 MOST_SETS = 30  # that a column sorts rows into, to be kept though nothing reads it
 
 
@@ -236,7 +237,8 @@ def _unread(table: pd.DataFrame, roles: Sequence[Role]) -> pd.DataFrame:
 def _labels(cells: pd.Series) -> list[str | None]:
     """Labels as text, None where empty; 1.0 reads 1 when pandas made floats of integers."""
     present = cells.dropna()
-    if pd.api.types.is_float_dtype(cells) and (present % 1 == 0).all():
+    whole = pd.api.types.is_float_dtype(cells) and (present % 1 == 0).all()
+    if whole and (present.abs() < LARGEST_WHOLE).all():
         cells = cells.astype("Int64")
     blank = cells.isna().to_numpy()
     texts = [None if empty else str(c).strip() for c, empty in zip(cells, blank, strict=True)]

@@ -1,7 +1,7 @@
 """Ours beside what people use today on the measured splits; ``python -m benchmarks.extrapolation``.
 
 Everything that is learned (populations of parameters, sizes of the discrepancy, weights of laws)
-is learned without the publication whose runs are scored. A run takes an hour on two cores and
+is learned without the publication whose runs are scored. A run takes two hours on two cores and
 leaves every step in a folder, from which it goes on; ``--publish`` writes what all sets together
 teach into the package, and the scores beside this file.
 """

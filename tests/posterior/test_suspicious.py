@@ -298,13 +298,15 @@ def test_sets_of_one_group_and_columns_that_inputs_tell() -> None:
 
 def test_columns_that_a_fit_does_not_read_stay_with_it() -> None:
     table = lattice_table(40).assign(
-        loss=3.0, batch=[64, 128] * 20, note=[f"n{i}" for i in range(40)], same="x"
-    )
+        loss=3.0, batch=[64, 128] * 20, note=[f"n{i}" for i in range(40)], same="x",
+        flop=[1e21, 2e21, np.nan, 3e21] * 10,
+    )  # fmt: skip
     runs = bs.read_runs(table)
-    assert runs.unread_labels.columns.tolist() == ["batch"]
+    assert runs.unread_labels.columns.tolist() == ["batch", "flop"]
+    assert set(runs.unread_labels["flop"]) == {"1e+21", "2e+21", "3e+21", ""}
     chosen = runs.select(runs.frame["row"].to_numpy() % 4 == 1)
     assert set(chosen.unread_labels["batch"]) == {"64"}
-    assert bs.read_runs(table, group="batch").unread_labels.empty
+    assert list(bs.read_runs(table, group="batch").unread_labels) == ["flop"]
 
 
 # -- what is not judged
