@@ -65,7 +65,7 @@ def backtest(
     seed : int
     settings : Settings
         Of the sampler, by default 4 chains of 250 draws after 300 of warm-up: enough for a score
-        that is a mean over many runs. A fold with an R-hat above 1.1 or more than 1 % divergences
+        that is a mean over many runs. A fold with an R-hat above 1.05 or more than 1 % divergences
         is fitted again by itself with more warm-up and draws, and named in the warnings.
     report : callable, optional
         Told how far it is.

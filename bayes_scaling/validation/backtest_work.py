@@ -24,7 +24,7 @@ from bayes_scaling.law import Law
 from bayes_scaling.posterior.batch import TOGETHER, fit_folds, whole_labels
 from bayes_scaling.posterior.combine import combine
 from bayes_scaling.posterior.diagnostics import elements
-from bayes_scaling.posterior.findings import BAD_DIVERGENCES
+from bayes_scaling.posterior.findings import BAD_DIVERGENCES, BAD_RHAT
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings
@@ -38,8 +38,6 @@ type Model = ScalingModel | WeightedModel
 type Programs = tuple[Structure, ...]
 
 SETTINGS = Settings(chains=4, draws=250, warmup=300, window=50)  # of a fold
-# the worst of dozens of quantities reaches 1.06 by chance in a thousand draws
-MAX_RHAT = 1.1
 LONGER_WARMUP, LONGER_ACCEPT = 1500, 0.97  # of a poor fold that is fitted on its own
 MORE_DRAWS = 4  # times as many of it, of which every fourth is kept
 PADDED = 8  # scored rows are padded to powers of two from here on, so that programs are shared
@@ -73,7 +71,7 @@ class Health(NamedTuple):
     @property
     def poor(self) -> bool:
         """Whether the fit must not be used."""
-        return self.divergences > BAD_DIVERGENCES * self.draws or not self.max_rhat <= MAX_RHAT
+        return self.divergences > BAD_DIVERGENCES * self.draws or not self.max_rhat <= BAD_RHAT
 
     def __str__(self) -> str:
         rhat = "not a number" if math.isnan(self.max_rhat) else f"{self.max_rhat:.3f}"

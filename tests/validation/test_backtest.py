@@ -338,8 +338,8 @@ def test_chains_that_never_moved_are_poor() -> None:
     health = backtest_work.Health(0, 400, float("nan"), 1.0)
     assert health.poor
     assert str(health) == "0 of 400 draws diverged, R-hat not a number"
-    assert backtest_work.Health(0, 400, 1.11, 1.0).poor
-    assert not backtest_work.Health(4, 400, 1.09, 1.0).poor
+    assert backtest_work.Health(0, 400, 1.06, 1.0).poor
+    assert not backtest_work.Health(4, 400, 1.04, 1.0).poor
 
 
 # -- options
