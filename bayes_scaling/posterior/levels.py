@@ -65,8 +65,7 @@ def odd_sets(
         ``inputs`` and ``groups`` of the same rows. A column that one of them determines says
         nothing of its own: what depends on it is for the law to describe.
     """
-    usual = float(np.median(np.abs(residual))) / NORMAL_MEDIAN
-    z = np.clip(residual / max(usual, 1.0), -CLIP, CLIP)
+    z = np.clip(residual / max(usual_sd(residual), 1.0), -CLIP, CLIP)
     places = frame.groupby(list(inputs), sort=False, dropna=False).ngroup().to_numpy()
     within = {"": np.ones(len(z), dtype=bool)}
     for g in groups:
@@ -88,6 +87,11 @@ def odd_sets(
         if off >= LEAST and abs(mean) >= LEAST_MEAN and 2 * ndtr(-off) < TAIL / len(tried):
             found_sets.append((off, OddSet(named, rows, float(residual[rows].mean()))))
     return [odd for _, odd in sorted(found_sets, key=lambda pair: -pair[0])]
+
+
+def usual_sd(z: Float[np.ndarray, " row"]) -> float:
+    """Sd that most rows speak of."""
+    return float(np.median(np.abs(z))) / NORMAL_MEDIAN
 
 
 def _determined(column: pd.Series, known: pd.DataFrame) -> bool:

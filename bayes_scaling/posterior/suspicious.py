@@ -32,7 +32,7 @@ from bayes_scaling.program import Data
 from bayes_scaling.program.noise import RUNG_NU, Noise
 from bayes_scaling.runs import Runs
 
-from .levels import NORMAL_MEDIAN, OddSet, odd_sets
+from .levels import OddSet, odd_sets, usual_sd
 from .pointwise import Trace, at_draws, data_of, drawn_sites, runs_of
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def stray_chances(z: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     Given tail and scale, the strays are the farthest rows, of a number that is summed over; tail
     and scale are summed over grids. Prior odds of strays are those of a Polya urn.
     """
-    rows, z = len(z), z / max(1.0, _usual(z))
+    rows, z = len(z), z / max(1.0, usual_sd(z))
     order = np.argsort(-np.abs(z), kind="stable")
     size = np.abs(z)[order]
     most = min(int((size >= LEAST).sum()), max(1, int(MOST * rows)))
@@ -168,11 +168,6 @@ def stray_chances(z: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     chance = np.exp(evidence - logsumexp(evidence))
     found[order[:most]] = np.cumsum(chance[::-1])[::-1][1:]
     return found
-
-
-def _usual(z: Float[np.ndarray, " row"]) -> float:
-    """Sd that most rows speak of."""
-    return float(np.median(np.abs(z))) / NORMAL_MEDIAN
 
 
 def _log_density(size: Float[np.ndarray, " row"]) -> Float[np.ndarray, "nu scale row"]:
@@ -249,7 +244,7 @@ def _out_of_line(
     pull = np.minimum(weight * z.var(axis=0), MOST_PULL)
     residual = residual / np.sqrt(1 - pull)
     if math.isinf(nu):  # strays widen normal noise: what most rows say of it counts
-        residual = residual / (min(1.0, _usual(residual)) or 1.0)
+        residual = residual / (min(1.0, usual_sd(residual)) or 1.0)
     tail, chance = 2 * ndtr(-np.abs(residual)), stray_chances(residual)
     far = (np.abs(residual) >= LEAST) & (tail < TAIL / len(tail)) & (chance > CHANCE)
     return far, {"residual": residual, "pull": pull, "tail": tail, "chance": chance}

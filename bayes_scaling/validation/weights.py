@@ -44,7 +44,7 @@ def stack(
         Pieces of evidence that every law is given beforehand; zero does not shrink.
     least : float
         Laws of less weight have none, and the others are weighed again: a law in the tail of a
-        mixture costs a fit, and moves no quantile that anybody uses.
+        mixture costs as much to fit as any other.
 
     Returns
     -------
