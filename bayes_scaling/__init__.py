@@ -33,8 +33,17 @@ if TYPE_CHECKING:
     from .answers.density import densities as densities
     from .answers.emergence import Emergence as Emergence
     from .answers.emergence import emergence as emergence
+    from .answers.first_runs import first_runs as first_runs
+    from .answers.first_runs import isoflop_grid as isoflop_grid
     from .answers.forecast import Forecast as Forecast
     from .answers.forecast import forecast as forecast
+    from .answers.goal import Goal as Goal
+    from .answers.loop import Loop as Loop
+    from .answers.loop import begin_loop as begin_loop
+    from .answers.loop import observe as observe
+    from .answers.loop import propose as propose
+    from .answers.next_run import NextRun as NextRun
+    from .answers.next_run import next_run as next_run
     from .answers.path import ScalingPath as ScalingPath
     from .answers.profiles import Agreement as Agreement
     from .answers.profiles import Profiles as Profiles
@@ -73,7 +82,7 @@ if TYPE_CHECKING:
     from .runs import check_runs as check_runs
     from .runs import datasets as datasets
     from .runs import read_runs as read_runs
-    from .runs import schedule as schedules
+    from .runs import schedule as schedules  # noqa: F401
     from .validation.backtest import backtest as backtest
     from .validation.backtest import backtest_many as backtest_many
     from .validation.backtested import Backtest as Backtest
@@ -96,10 +105,13 @@ _HOMES = {
     "Emergence": "answers.emergence",
     "Fit": "posterior.fit",
     "Forecast": "answers.forecast",
+    "Goal": "answers.goal",
     "IsoLoss": "answers.cheapest",
     "LogNormal": "law",
+    "Loop": "answers.loop",
     "LogitNormal": "law",
     "Multiplier": "answers.crossing",
+    "NextRun": "answers.next_run",
     "Normal": "law",
     "Profiles": "answers.profiles",
     "Retries": "answers.retries",
@@ -114,6 +126,7 @@ _HOMES = {
     "agreement": "answers.profiles",
     "allocate": "answers.allocate",
     "arviz_tree": "posterior.predictive",
+    "begin_loop": "answers.loop",
     "backtest": "validation.backtest",
     "backtest_many": "validation.backtest",
     "calibrate": "validation.calibration",
@@ -128,13 +141,18 @@ _HOMES = {
     "decide": "answers.decide",
     "densities": "answers.density",
     "emergence": "answers.emergence",
+    "first_runs": "answers.first_runs",
     "forecast": "answers.forecast",
     "iso_loss": "answers.cheapest",
+    "isoflop_grid": "answers.first_runs",
     "loo": "posterior.predictive",
     "multiplier": "answers.crossing",
+    "next_run": "answers.next_run",
+    "observe": "answers.loop",
     "plot": "display.plot",
     "prior_sensitivity": "answers.sensitivity",
     "profiles": "answers.profiles",
+    "propose": "answers.loop",
     "read_runs": "runs",
     "retries": "answers.retries",
     "six_nd": "answers.cost",
@@ -147,76 +165,7 @@ _HOMES = {
 }
 _MODULES = {"models": "models", "datasets": "runs.datasets", "schedules": "runs.schedule"}
 
-__all__ = [
-    "Agreement",
-    "Allocation",
-    "Backtest",
-    "Cheapest",
-    "Comparison",
-    "Cost",
-    "Coverage",
-    "Crossover",
-    "Decision",
-    "Densities",
-    "Emergence",
-    "Fit",
-    "Forecast",
-    "IsoLoss",
-    "LogNormal",
-    "LogitNormal",
-    "Multiplier",
-    "Normal",
-    "Profiles",
-    "Retries",
-    "Runs",
-    "ScalingModel",
-    "ScalingPath",
-    "ScheduleComparison",
-    "Threshold",
-    "Tracking",
-    "Tuning",
-    "WeightedModel",
-    "agreement",
-    "allocate",
-    "arviz_tree",
-    "backtest",
-    "backtest_many",
-    "calibrate",
-    "chain",
-    "cheapest",
-    "check_runs",
-    "combine",
-    "compare",
-    "compare_schedules",
-    "coverage",
-    "crossover",
-    "datasets",
-    "decide",
-    "densities",
-    "emergence",
-    "find_law",
-    "fit",
-    "forecast",
-    "iso_loss",
-    "load",
-    "loo",
-    "make_model",
-    "models",
-    "multiplier",
-    "plot",
-    "prior_sensitivity",
-    "profiles",
-    "read_runs",
-    "retries",
-    "schedules",
-    "six_nd",
-    "stack",
-    "suspicious",
-    "threshold",
-    "track",
-    "tune",
-    "two_step",
-]
+__all__ = sorted([*_HOMES, *_MODULES, "find_law", "fit", "load", "load_loop", "make_model"])
 
 
 def __getattr__(name: str) -> Any:
@@ -390,3 +339,22 @@ def load(path: str | Path, law: Law | None = None) -> Fit:
     from .posterior.fit import load_fit
 
     return load_fit(path, lambda name, source: law or find_law(name, source))
+
+
+def load_loop(path: str | Path, law: Law | None = None) -> Loop:
+    """Read a loop that `Loop.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    law : Law, optional
+        As of `load`.
+
+    Raises
+    ------
+    FitError
+        If the file is not a loop.
+    """
+    from .answers.loop import loop_of
+
+    return loop_of(load(path, law), path)

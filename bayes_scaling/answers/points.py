@@ -35,8 +35,10 @@ def need_usable(fit: Fit, force: bool) -> None:
     ------
     FitError
     """
+    if force:
+        return
     errors = [w for w in fit.warnings if w.severity == "error"]
-    if errors and not force:
+    if errors:
         codes = ", ".join(w.code for w in errors)
         raise FitError(
             f"the fit is not fit to answer ({codes}): {errors[0].message}; "

@@ -218,13 +218,12 @@ def rung_draws(
     rungs = _rungs(fit, table)
     effect, sd = flat_draws(fit, "rung_effect"), flat_draws(fit, "rung_sd")
     position = {label: i for i, label in enumerate(fit.spec.labels["rung"])}
-    total = np.zeros((len(sd), len(table)))
-    for label in dict.fromkeys(rungs):
-        shared = (
-            effect[:, position[label]] if label in position else new_rung(fit, rng, len(sd)) * sd
-        )
-        total[:, np.array([r == label for r in rungs])] += shared[:, None]
-    return total
+    codes, labels = pd.factorize(np.array(rungs, dtype=object))
+    shared = np.empty((len(sd), len(labels)))
+    for k, label in enumerate(labels):
+        known = position.get(label)
+        shared[:, k] = effect[:, known] if known is not None else new_rung(fit, rng, len(sd)) * sd
+    return shared[:, codes]
 
 
 def _serial(

@@ -80,9 +80,14 @@ def curve(t: Any, side: Any, start: Any, width: Any) -> Any:
 
 @jax.jit
 def _departure(drawn: Discrepancy, places: tuple[Array, ...]) -> Float[Array, "..."]:
-    total: Any = 0.0
     shape = jnp.broadcast_shapes(*(jnp.shape(t) for t in places))
     t_all = jnp.stack([jnp.broadcast_to(t, shape) for t in places])
+    weights = jnp.asarray(drawn.weights)
+    if len(shape) == 1 and weights.ndim == 3 and weights.shape[2] == 1:
+        # one function a draw, at many points: a product of matrices
+        parts = (drawn.side, drawn.start, drawn.width)
+        basis = jax.vmap(curve)(t_all[drawn.walk], *map(jnp.asarray, parts))
+        return weights[:, :, 0].T @ basis
 
     def add(total: Array, one: tuple[Array, ...]) -> tuple[Array, None]:
         walk, side, start, width, weight = one

@@ -140,6 +140,12 @@ class Coordinates:
         sites = self._sites_of_t(point.t) | self._unravel_eta(point.eta)
         return sites | {"rung_effect": point.u} if self.n_rungs else sites
 
+    def flat(self, free: Free) -> tuple[Float[Array, " d"], Float[Array, " e"]]:
+        """Centres and effects (sheared), and scales, of sites on the unconstrained scale."""
+        shifts = centre_shifts(self.structure, free)
+        t = {k: free[k] + shifts.get(k, 0.0) for k in self._unravel_t(self.t0)}
+        return ravel_pytree(t)[0], ravel_pytree({k: free[k] for k in self._where})[0]
+
     def log_density(self, x: Float[Array, " n"], lin: Linearised) -> Float[Array, ""]:
         """Log posterior density in the sampler's coordinates, exact up to a constant."""
         point, log_det = self.to_point(x, lin)

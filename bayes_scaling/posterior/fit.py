@@ -178,8 +178,14 @@ class Fit:
             "seconds": dict(self.record.seconds),
         }
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, notes: Mapping[str, str] | None = None) -> None:
         """Write the fit as netCDF.
+
+        Parameters
+        ----------
+        path : path
+        notes : mapping of str to str, optional
+            Texts that the file keeps with the fit, as attributes of its tree.
 
         Raises
         ------
@@ -194,6 +200,7 @@ class Fit:
             "spec": json.dumps(self.spec.as_dict()),
             "record": json.dumps(asdict(self.record)),
             "settings": json.dumps(asdict(self.settings)),
+            **(notes or {}),
         }
         try:
             tree.to_netcdf(partial, engine="h5netcdf")

@@ -198,10 +198,10 @@ class ScalingModel:
         with jax.default_device(device_named(device)), one_thread_linear_algebra():
             say("compiling")
             begun = time.perf_counter()
-            run = _program(structure, data, settings)
+            run = compiled_sampler(structure, data, settings)
             compiled = time.perf_counter()
             say(f"sampling {chains} chains of {warmup} + {draws}")
-            drawn = jax.block_until_ready(run(data, jax.random.key(seed)))
+            drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
             seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
         return assemble(self.law, spec, runs, drawn, settings, seed, seconds)
 
@@ -247,12 +247,17 @@ def run_labels(runs: Runs) -> list[str]:
     return [str(v) for v in runs.frame["run" if "run" in runs.frame else "row"]]
 
 
-def _program(structure: Structure, data: Data, settings: Settings) -> Any:
+def compiled_sampler(
+    structure: Structure,
+    data: Data,
+    settings: Settings,
+    near: Mapping[str, Any] | None = None,
+) -> Any:
     """Compiled sampler, kept for fits of the same structure and shapes."""
-    shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves(data))
+    shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves((data, near)))
     key = (structure, shapes, settings, jax.config.jax_default_device)
     if key not in _compiled:
-        lowered = sample.lower(structure, data, jax.random.key(0), settings)
+        lowered = sample.lower(structure, data, jax.random.key(0), settings, near)
         _compiled[key] = lowered.compile()
     return _compiled[key]
 

@@ -98,7 +98,13 @@ class _Frame(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("structure", "settings"))
-def sample(structure: Structure, data: Data, key: Array, settings: Settings) -> Draws:
+def sample(
+    structure: Structure,
+    data: Data,
+    key: Array,
+    settings: Settings,
+    near: dict[str, Array] | None = None,
+) -> Draws:
     """Draw from the posterior; compiled once per structure, shapes and settings.
 
     Parameters
@@ -107,15 +113,24 @@ def sample(structure: Structure, data: Data, key: Array, settings: Settings) -> 
     data : Data
     key : JAX key
     settings : Settings
+    near : dict of arrays, optional
+        Sites on the unconstrained scale that the mode is near to, as of a fit of most of the
+        runs; by default it is looked for from the prior.
     """
-    return sample_traced(structure, data, key, settings)
+    return sample_traced(structure, data, key, settings, near)
 
 
-def sample_traced(structure: Structure, data: Data, key: Array, settings: Settings) -> Draws:
+def sample_traced(
+    structure: Structure,
+    data: Data,
+    key: Array,
+    settings: Settings,
+    near: dict[str, Array] | None = None,
+) -> Draws:
     """`sample` without its own compilation, to be used under `jax.vmap`."""
     coordinates = Coordinates(structure, data)
     key_start, key_chains, key_walk = jax.random.split(key, 3)
-    start = find_start(structure, data, key_start)
+    start = find_start(structure, data, key_start, near)
     walk = _Walk(coordinates, settings, start)
     positions = 0.5 * jax.random.normal(key_chains, (settings.chains, coordinates.size))
     frame, recorded, step_size = walk.run(positions, key_walk)

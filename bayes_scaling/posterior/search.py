@@ -17,6 +17,8 @@ from .coordinates import Coordinates, Linearised, Point, Weights
 STARTS = 8
 ITERATIONS = 40
 MAX_STEP = 1.0
+NEAR_STARTS, NEAR_ITERATIONS, NEAR_JITTER = 2, 15, 0.05  # where the mode is nearly known
+JITTER = 0.5
 LEGS, CLIMB = 4, 150  # of BFGS, and iterations of each
 
 
@@ -28,8 +30,12 @@ class Start(NamedTuple):
     linearised: Linearised
 
 
-def find_start(structure: Structure, data: Data, key: Array) -> Start:
+def find_start(
+    structure: Structure, data: Data, key: Array, near: dict[str, Array] | None = None
+) -> Start:
     """Search from several starts; linearise and whiten at the best mode.
+
+    Starts lie around the prior, or around sites that are `near` to the mode.
 
     Each iteration linearises the program, moves centres and effects towards their
     conditional mean (Gauss-Newton with backtracking), and updates the scales by one
@@ -37,6 +43,11 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
     curvature in the scales, whose compilation would cost more than the sampling.
     """
     coordinates = Coordinates(structure, data)
+    t_first, eta_first = coordinates.t0, coordinates.eta0
+    starts, iterations, spread = STARTS, ITERATIONS, JITTER
+    if near is not None:
+        t_first, eta_first = coordinates.flat(near)
+        starts, iterations, spread = NEAR_STARTS, NEAR_ITERATIONS, NEAR_JITTER
 
     def iterate(state: tuple[Point, Weights], _: None) -> tuple[tuple[Point, Weights], None]:
         point, weights = state
@@ -50,14 +61,14 @@ def find_start(structure: Structure, data: Data, key: Array) -> Start:
         return (moved, coordinates.weights(moved)), None
 
     def search(key: Array) -> tuple[Float[Array, ""], Point, Weights]:
-        jitter = 0.5 * jax.random.normal(key, coordinates.t0.shape)
-        t0 = coordinates.t0 + jnp.where(coordinates.is_effect, 0.0, jitter)
-        point = Point(coordinates.eta0, t0, jnp.zeros(coordinates.n_rungs))
+        jitter = spread * jax.random.normal(key, t_first.shape)
+        t0 = t_first + jnp.where(coordinates.is_effect, 0.0, jitter)
+        point = Point(eta_first, t0, jnp.zeros(coordinates.n_rungs))
         state = (point, coordinates.first_weights(point))
-        (point, weights), _ = jax.lax.scan(iterate, state, None, length=ITERATIONS)
+        (point, weights), _ = jax.lax.scan(iterate, state, None, length=iterations)
         return coordinates.log_posterior(point), point, weights
 
-    heights, points, weights = jax.vmap(search)(jax.random.split(key, STARTS))
+    heights, points, weights = jax.vmap(search)(jax.random.split(key, starts))
     best = _highest(heights)
     point, weights = jax.tree.map(lambda a: a[best], (points, weights))
     tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)

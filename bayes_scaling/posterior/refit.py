@@ -1,0 +1,229 @@
+"""Fit a grown table again, with the model of an earlier fit and from where it ended."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpyro.infer.util import unconstrain_fn
+
+from bayes_scaling.errors import UsageError
+from bayes_scaling.jax_setup import one_thread_linear_algebra
+from bayes_scaling.law.law import Law
+from bayes_scaling.program import Data, Spec, build_data
+from bayes_scaling.program.discrepancy import walks_of
+from bayes_scaling.program.program import program
+from bayes_scaling.program.rungs import rung_labels
+from bayes_scaling.program.structure import Structure
+from bayes_scaling.runs import Runs, read_runs
+
+from .fit import Fit
+from .model import assemble, compiled_sampler
+from .nuts import Draws, Settings
+
+ROLES = ("rung", "seed", "se", "trials", "untuned")
+OBSERVED = ("response", "observed")  # other names of the response in more rows
+ROWS, RUNGS = 32, 8  # tables are filled up to multiples of these, so that they share programs
+WIDER = 1.5  # or to this factor more, where that is wider
+WARM = 300  # warm-up of a fit that starts where another ended
+
+
+def table_of(fit: Fit) -> pd.DataFrame:
+    """Runs of a fit as a table: inputs by the law's names, groups, ``response`` and roles."""
+    constants = fit.tree["constant_data"].to_dataset()
+    frame = pd.DataFrame({k: constants[k].to_numpy() for k in constants.data_vars})
+    frame["response"] = fit.tree["observed_data"]["response"].to_numpy()
+    given = [k for k in fit.law.inputs if k in frame]
+    return frame[[*given, *fit.groups, "response", *(c for c in ROLES if c in frame)]]
+
+
+def with_more(fit: Fit, more: pd.DataFrame) -> Runs:
+    """Runs of a fit and more of them, read and checked as one table.
+
+    Parameters
+    ----------
+    fit : Fit
+    more : DataFrame
+        Inputs by the law's names, grouping columns, and the response under its own name, or as
+        ``response`` or ``observed``; roles of columns as in the fitted table. Other columns are
+        left out.
+
+    Raises
+    ------
+    UsageError
+        If the fit cannot be grown, or a column is missing.
+    TableError
+        If the rows are wrong.
+    """
+    _check(fit)
+    old, named = table_of(fit), more.copy()
+    named.columns = [str(c) for c in named.columns]
+    found = next((c for c in (fit.record.response, *OBSERVED) if c in named), None)
+    if found is None:
+        raise UsageError(
+            f"the new runs have no column '{fit.record.response}': name the response so"
+        )
+    named = named.rename(columns={found: "response"})
+    missing = [c for c in old.columns if c not in named and c not in ("se", "seed", "rung")]
+    missing = [c for c in missing if c not in fit.law.settings]
+    if missing:
+        raise UsageError(
+            f"the new runs lack {', '.join(missing)}, which the fitted ones have: give them a "
+            f"column each"
+        )
+    if "rung" in old and "rung" not in named:
+        raise UsageError(
+            "the fitted runs name their rungs in a column 'rung': name those of the new runs, too"
+        )
+    if "se" in old and "se" not in named:
+        named["se"] = old["se"].median()
+    if "seed" in old and "seed" not in named:
+        named["seed"] = [f"new {i}" for i in range(len(old), len(old) + len(named))]
+    whole = pd.concat([old, named[[c for c in old.columns if c in named]]], ignore_index=True)
+    roles: dict[str, Any] = {c: c for c in ROLES if c in old}
+    runs = read_runs(
+        whole,
+        inputs={k: k for k in fit.law.inputs if k in old},
+        response="response",
+        group=list(fit.groups),
+        diverged_above=fit.spec.bound,
+        unit=fit.record.unit,
+        counts_embeddings=fit.record.counts_embeddings,
+        flops=fit.record.flops,
+        **roles,
+    )
+    return replace(runs, response=fit.record.response, source=fit.record.source)
+
+
+def refit(
+    fit: Fit,
+    runs: Runs,
+    *,
+    seed: int = 0,
+    settings: Settings | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Fit:
+    """Fit runs with the model of an earlier fit, from where that one ended.
+
+    References and priors are those of the earlier fit, so that a question means the same
+    before and after. Tables are filled up with rows that have no likelihood, so that a few
+    compiled programs serve a table that grows.
+
+    Parameters
+    ----------
+    fit : Fit
+    runs : Runs
+        All runs, as `with_more` gives them.
+    seed : int
+    settings : Settings, optional
+        By default those of the earlier fit, with a shorter warm-up.
+    report : callable, optional
+        Told in a few words what is being done.
+
+    Raises
+    ------
+    UsageError
+        If the fit cannot be grown.
+    """
+    _check(fit)
+    law, say = fit.law, report or (lambda _: None)
+    chosen = settings or replace(fit.settings, warmup=min(WARM, fit.settings.warmup))
+    spec = grown(fit.spec, law, runs)
+    filled, padded, kept = _filled(spec, law, runs)
+    structure, data = padded.structure(law), build_data(padded, law, filled, kept)
+    with one_thread_linear_algebra():
+        begun = time.perf_counter()
+        near = _near(fit, structure, data, padded)
+        run = compiled_sampler(structure, data, chosen, near)
+        compiled = time.perf_counter()
+        say(f"fitting {len(runs)} runs")
+        drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
+        seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
+    return assemble(law, spec, runs, _trimmed(drawn, spec), chosen, seed, seconds)
+
+
+def grown(spec: Spec, law: Law, runs: Runs) -> Spec:
+    """Spec of the same model for more runs: labels, ranges and walks follow them."""
+    labels = {g: sorted({*spec.labels[g], *runs.levels(g)}) for g in spec.labels if g != "rung"}
+    if "rung" in spec.labels:
+        labels["rung"] = sorted(set(rung_labels(runs, law)))
+    inputs = {k: runs.column(k, law.inputs[k].default) for k in law.inputs}
+    walks = walks_of(law, law.centre(inputs, spec.references)) if spec.walks else ()
+    ranges = {k: (float(np.nanmin(v)), float(np.nanmax(v))) for k, v in inputs.items()}
+    return replace(spec, labels=labels, ranges=ranges, walks=walks)
+
+
+def _check(fit: Fit) -> None:
+    law, frame = fit.law, fit.tree["constant_data"]
+    reasons = {
+        "its rows are points of curves": law.scheduled or fit.spec.serial,
+        "it is a chain of two laws": law.link is not None,
+        "it is a weighted set of laws": "law_index" in law.parameters,
+        "its rows are items": bool(fit.spec.items) or "item" in frame,
+        "its known inputs are those of its runs": bool(fit.spec.defaults),
+    }
+    for reason, found in reasons.items():
+        if found:
+            raise UsageError(
+                f"the fit of law {law.name} cannot be grown run by run, since {reason}: fit the "
+                f"whole table again"
+            )
+
+
+def _filled(spec: Spec, law: Law, runs: Runs) -> tuple[Runs, Spec, np.ndarray]:
+    """Table and labels of rungs filled up, and which rows are runs."""
+    count = len(runs)
+    extra = _room(count, ROWS) - count
+    frame = pd.concat([runs.frame, runs.frame.iloc[[0] * extra]], ignore_index=True)
+    kept = np.arange(len(frame)) < count
+    labels = dict(spec.labels)
+    if "rung" in labels:
+        known = labels["rung"]
+        spare = [f"spare rung {i}" for i in range(_room(len(known), RUNGS) - len(known))]
+        labels["rung"] = [*known, *spare]
+    return replace(runs, frame=frame, sha256=""), replace(spec, labels=labels), kept
+
+
+def _room(count: int, step: int) -> int:
+    """Next size of a short list of sizes: multiples of a step, further and further apart."""
+    size = step
+    while size < count:
+        size = max(size + step, math.ceil(size * WIDER / step) * step)
+    return size
+
+
+def _near(fit: Fit, structure: Structure, data: Data, spec: Spec) -> dict[str, Any]:
+    """Posterior mean of the earlier fit as sites of a grown program, unconstrained."""
+    means = fit.posterior.mean(("chain", "draw"))
+    sites: dict[str, Any] = {}
+    for name, site in structure.sites().items():
+        old = means.get(name)
+        if site.kind == "discrepancy" or (site.kind == "rung_effect") or old is None:
+            sites[name] = jnp.zeros(site.shape)  # their intervals have moved; found at once
+        elif site.dims:
+            labels = spec.labels[site.dims[0]]
+            own = old.reindex({site.dims[0]: labels})
+            fallback = float(old.mean()) if site.kind == "centre" else 0.0
+            sites[name] = jnp.asarray(own.fillna(fallback).to_numpy())
+        else:
+            sites[name] = jnp.asarray(old.to_numpy())
+    return dict(unconstrain_fn(program, (structure, data), {}, sites))
+
+
+def _trimmed(drawn: Draws, spec: Spec) -> Draws:
+    """Draws without the rungs that only fill up the program."""
+    if "rung" not in spec.labels:
+        return drawn
+    count = len(spec.labels["rung"])
+
+    def cut(sites: dict[str, Any]) -> dict[str, Any]:
+        return sites | {"rung_effect": sites["rung_effect"][..., :count]}
+
+    return drawn._replace(sites=cut(drawn.sites), free=cut(drawn.free))
