@@ -23,6 +23,7 @@ from .path import ScalingPath
 from .points import Points
 
 CONFIDENCE = 0.95
+POINTER = "; bayes-scaling next finds the run that does so at the lowest cost"
 
 type Utility = Callable[[np.ndarray, np.ndarray], np.ndarray]
 type Worth = Float[np.ndarray, "sample point recipe"]
@@ -131,7 +132,7 @@ class Decision:
         return (
             f"not settled: {best['recipe']} loses least on average, but is as good as the best "
             f"with probability {best['p_safe']:.2f} only (asked: {self.confidence:g}); what would "
-            f"settle it are runs of {best['recipe']} and {rival} nearer to the target"
+            f"settle it are runs of {best['recipe']} and {rival} nearer to the target{POINTER}"
         )
 
 

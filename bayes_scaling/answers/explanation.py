@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from bayes_scaling.law.discrepancy import DISCREPANCY
 from bayes_scaling.posterior.fit import Fit
 
 from .information import Question, conditioned
 
 SHOWN = 3
-MOST = 400  # columns of parameters that are looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +75,29 @@ def uncertainty_of(
 
 def _parameters(fit: Fit) -> tuple[list[str], Float[np.ndarray, "sample parameter"]]:
     """Draws of parameters, derived quantities, effects of rungs and departures, by name."""
-    posterior = fit.posterior.stack(sample=("chain", "draw"))
-    groups = {*fit.groups, "rung"}
     names, columns = [], []
-    hidden = [name for name in posterior if str(name).endswith(("_centre", "_sd"))]
-    for name, variable in posterior.drop_vars(hidden).items():
-        dims = [d for d in variable.dims if d != "sample"]
-        if "_effect_" in str(name) or "_sd_" in str(name):
-            continue
-        flat = variable.transpose(*dims, "sample").to_numpy().reshape(-1, variable.sizes["sample"])
-        labels = (
-            pd.MultiIndex.from_product([variable[d].to_numpy() for d in dims]) if dims else [()]
-        )
-        for label, own in zip(labels, flat, strict=True):
-            parts = label if isinstance(label, tuple) else (label,)
-            shown = ", ".join(map(str, parts))
-            kind = str(name) if groups.issuperset(dims) else str(name).replace("_", " ")
-            names.append(f"{kind}[{shown}]" if dims else str(name))
-            columns.append(own)
-    return names[:MOST], np.column_stack(columns[:MOST])
+    for name, variable in fit.posterior.stack(sample=("chain", "draw")).data_vars.items():
+        kind = str(name)
+        if kind.endswith(("_centre", "_sd")) or "_effect_" in kind or "_sd_" in kind:
+            continue  # group values hold them
+        dims = [str(d) for d in variable.dims if d != "sample"]
+        draws = variable.transpose(*dims, "sample").to_numpy().reshape(-1, variable.sizes["sample"])
+        labels = product(*(variable[d].to_numpy() for d in dims))
+        names += [_name(kind, dims, [str(part) for part in label]) for label in labels]
+        columns.append(draws)
+    return names, np.concatenate(columns).T
+
+
+def _name(kind: str, dims: Sequence[str], label: Sequence[str]) -> str:
+    """Name of one quantity in words."""
+    if kind == "rung_effect":
+        return f"the rung {label[0]}"
+    if kind.startswith(DISCREPANCY):
+        *groups, interval = label
+        whose = f" of {groups[0]}" if groups else ""
+        along = "" if groups else " along " + dims[0].removesuffix("_interval")
+        return f"the departure{whose} from the law{along}, {interval} decades"
+    return f"{kind}[{', '.join(label)}]" if label else kind
 
 
 def _shares(

@@ -34,7 +34,7 @@ from .information import (
     Worth,
     by_weights,
 )
-from .picking import Gain, Limits, Plan, State, greedy
+from .picking import Chances, Gain, Limits, Plan, State, greedy
 from .points import Points, read_points
 from .question import Asked
 
@@ -181,9 +181,13 @@ def next_run(
     first, trust = _worth(seen, asked.question, seed)
     lost = _diverges(seen)
     chosen = _chosen(by, asked, first.value)
-    share = (1.0 - pool.failure) * (1.0 - lost)
+    # weights know what a diverged run tells; as a normal observation it tells nothing
+    later = (1.0 - pool.failure) * (1.0 - lost)
+    share = np.where(trust.good, 1.0 - pool.failure, later)
     limits = Limits(count or (1 if budget is None else len(pool) * repeats), budget, largest)
-    plan = greedy(seen, asked, first, pool, share, limits, repeats, chosen, price, seed)
+    plan = greedy(
+        seen, asked, first, pool, Chances(share, later), limits, repeats, chosen, price, seed
+    )
     gain = first.information if chosen == "information" else first.value
     table = pool.points.assign(
         cost=pool.cost,
@@ -275,10 +279,7 @@ def _worth(seen: Outlook, question: Question, seed: int) -> tuple[Worth, Trust]:
 
 
 def _diverges(seen: Outlook) -> Float[np.ndarray, " candidate"]:
-    """Chance that a run ends above the bound, where all that is seen is that it does.
-
-    What it tells then is in the weights; as a normal observation it counts as nothing.
-    """
+    """Chance that a run ends above the bound, where all that is seen is that it does."""
     if not math.isfinite(seen.bound):
         return np.zeros(seen.latent.shape[1])
     return np.asarray((seen.latent > seen.bound).mean(axis=0))

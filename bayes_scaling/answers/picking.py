@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,6 +20,13 @@ LEAST = 10.0  # over the number of draws: nats that draws by chance seem to tell
 MATTERS = 0.05  # share of the largest gain below which a run is not worth its trouble
 
 Gain = Literal["information", "value"]
+
+
+class Chances(NamedTuple):
+    """Probability that a run tells what it is valued at: as the first pick, and as a later one."""
+
+    first: Float[np.ndarray, " candidate"]
+    later: Float[np.ndarray, " candidate"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,11 @@ class State:
         self.noise = seen.noise
         self.question = question
         self.rng = rng
-        futures = FUTURES if question.choices.shape[2] < 20 else FUTURES // 4
+        futures = FUTURES if question.choices.shape[2] < MANY else FUTURES // 4
         self.means = np.repeat(question.choices.mean(axis=0)[None], futures, axis=0)
         self.fresh = True
 
-    def see(self, candidate: int, fails: float = 0.0) -> np.ndarray:
+    def see(self, candidate: int) -> np.ndarray:
         """Condition on a run that is paid for; return what it is seen to reach."""
         own = np.sqrt(self.noise[candidate]) * self.rng.normal(size=len(self.latent))
         seen = self.latent[:, candidate] + own
@@ -97,7 +104,7 @@ class State:
 
 
 def greedy(
-    seen: Outlook, asked: Asked, first: Worth, pool: Candidates, share: np.ndarray,
+    seen: Outlook, asked: Asked, first: Worth, pool: Candidates, chances: Chances,
     limits: Limits, repeats: int, by: Gain, price: float, seed: int,
 ) -> Plan:  # fmt: skip
     """Pick one run after the other; of two ways with a budget, the better one.
@@ -113,7 +120,7 @@ def greedy(
         state = State(seen, asked.question, np.random.default_rng([seed, 1]))
         plan = Plan([], [], np.ones(len(asked.sds)), math.nan)
         left, spent = np.full(len(pool), repeats), 0.0
-        worth = first
+        worth, share = first, chances.first
         while not asked.settled and len(plan.steps) < limits.count:
             allowed = limits.allows(pool.cost, spent) & (left > 0)
             gain = (worth.information if by == "information" else worth.value) * share
@@ -138,7 +145,7 @@ def greedy(
             spent, left[best] = spent + pool.cost[best], left[best] - 1
             plan.observed.append(state.see(best))
             if len(plan.steps) < limits.count:
-                worth = state.worth()
+                worth, share = state.worth(), chances.later
         plan.shrink = state.question.values.std(axis=0) / np.where(
             asked.sds > 0, asked.question.values.std(axis=0), 1.0
         )

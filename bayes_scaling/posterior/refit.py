@@ -30,7 +30,8 @@ from .nuts import Draws, Settings
 
 ROLES = ("rung", "seed", "se", "trials", "untuned")
 OBSERVED = ("response", "observed")  # other names of the response in more rows
-ROWS, RUNGS = 32, 8  # tables are filled up to multiples of these, so that they share programs
+# tables are filled up to multiples of these, so that they share programs
+ROWS, RUNGS, DIVERGED = 32, 8, 8
 WIDER = 1.5  # or to this factor more, where that is wider
 WARM = 300  # warm-up of a fit that starts where another ended
 
@@ -180,8 +181,15 @@ def _check(fit: Fit) -> None:
 def _filled(spec: Spec, law: Law, runs: Runs) -> tuple[Runs, Spec, np.ndarray]:
     """Table and labels of rungs filled up, and which rows are runs."""
     count = len(runs)
-    extra = _room(count, ROWS) - count
-    frame = pd.concat([runs.frame, runs.frame.iloc[[0] * extra]], ignore_index=True)
+    # diverged rows have arrays of their own, which are filled up, too
+    gone = int(runs.diverged.sum())
+    lost = 0 if spec.bound is None else _room(gone, DIVERGED) - gone
+    extra = _room(count + lost, ROWS) - count
+    usual = int(np.flatnonzero(~runs.diverged)[0])
+    rows = runs.frame.iloc[[usual] * extra].reset_index(drop=True)
+    if spec.bound is not None:
+        rows.loc[np.arange(lost), "response"] = spec.bound + abs(spec.bound)
+    frame = pd.concat([runs.frame, rows], ignore_index=True)
     kept = np.arange(len(frame)) < count
     labels = dict(spec.labels)
     if "rung" in labels:
