@@ -324,7 +324,7 @@ def _stop(asked: Asked, plan: Plan, limits: Limits, pool: Candidates, price: flo
     if plan.worthless:
         return "no candidate tells anything about the question that can be told from chance"
     cheapest = float(pool.cost.min())
-    return f"no candidate can be paid for: the cheapest costs {cheapest:.3g} {pool.unit}"
+    return f"no candidate can be paid for: the cheapest costs {cheapest:.3g} {pool.unit}".rstrip()
 
 
 def _warnings(trust: Trust) -> tuple[Finding, ...]:

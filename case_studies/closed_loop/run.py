@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
+from bayes_scaling.posterior.refit import refit, with_more
 from case_studies.ladder import sweep
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,7 +33,7 @@ SHAPE, TOKENS = "112x5", 2**22  # of the target
 LARGEST = 9.1e10  # size times tokens of a run that can be paid for: a thirtieth of the target's
 SHARES = (0.1, 0.2, 0.4)  # of what all candidates cost together: where policies are scored
 SEEDS = 5  # of the random policy
-A_ROUND = 4  # runs that are trained before the next look
+A_ROUND = 2  # runs that are trained before the next look
 START = (3, 3)  # sizes and tokens of the cheapest product that every policy begins with
 COLUMNS = ["recipe", "N", "D", "rung"]
 
@@ -91,10 +93,13 @@ class Trainer:
 
 
 class Question:
-    """What is asked, of which recipes, and what the truth is."""
+    """What is asked, of which recipes, and what the truth is.
 
-    def __init__(self, name: str):
-        self.name = name
+    Every policy begins with the same runs and their fit, which later ones are grown from.
+    """
+
+    def __init__(self, name: str, trainer: Trainer):
+        self.name, self.trainer = name, trainer
         self.recipes = (FIRST,) if name == "forecast" else (FIRST, SECOND)
         runs = bs.datasets.ladder().runs
         width, depth = map(int, SHAPE.split("x"))
@@ -107,6 +112,34 @@ class Question:
         else:
             self.goal = bs.Goal("decision", at=point, recipes=self.recipes)
         self.point = point
+        self.pool = candidates(self.recipes)
+        self.columns = COLUMNS if len(self.recipes) > 1 else ["N", "D"]
+        self.first = start_of(self.pool)
+
+    @property
+    def whole(self) -> float:
+        """Cost of all candidates together."""
+        return float(self.pool["cost"].sum())
+
+    @functools.cached_property
+    def begun(self) -> bs.Fit:
+        """Fit of the runs that every policy begins with."""
+        table = self.measured(self.first)
+        return bs.make_model().fit(self.read(table), draws=500, warmup=400, target_accept=0.95)
+
+    def measured(self, rows: Iterable[int]) -> pd.DataFrame:
+        """Rows of the candidates with their losses, trained where they are not known."""
+        table = self.pool.iloc[list(rows)]
+        return table.assign(loss=self.trainer.losses(list(table["key"])))
+
+    def with_rows(self, rows: Iterable[int]) -> tuple[float, bs.Fit]:
+        """Buy rows beside the first ones: what all cost, and their fit."""
+        table = self.measured(rows)
+        spent = float(table["cost"].sum() + self.pool["cost"].iloc[self.first].sum())
+        if not len(table):
+            return spent, self.begun
+        grown = with_more(self.begun, table[[*self.columns, "loss"]])
+        return spent, refit(self.begun, grown)
 
     def read(self, table: pd.DataFrame) -> bs.Runs:
         """Read runs; those of one recipe need no label."""
@@ -114,10 +147,6 @@ class Question:
         rung = "rung" if len(self.recipes) > 1 else None
         columns = [*COLUMNS, "loss"] if group else ["N", "D", "loss"]
         return bs.read_runs(table[columns], group=group, rung=rung, unit="nat/symbol")
-
-    def fit(self, table: pd.DataFrame) -> bs.Fit:
-        """Fit runs with the usual model."""
-        return bs.make_model().fit(self.read(table), draws=500, warmup=400, target_accept=0.95)
 
     def score(self, fit: bs.Fit) -> dict[str, Any]:
         """Hold an answer against the target runs, which no policy has seen."""
@@ -137,68 +166,58 @@ class Question:
         }
 
 
-def ours(
-    question: Question, pool: pd.DataFrame, trainer: Trainer
-) -> Iterator[tuple[float, bs.Fit]]:
+def ours(question: Question) -> Iterator[tuple[float, bs.Fit]]:
+    """Spend each share of the budget in a loop of its own."""
+    for share in SHARES:
+        yield looped(question, share)
+
+
+def looped(question: Question, share: float) -> tuple[float, bs.Fit]:
     """Propose, train, observe; the loop's file is read where an earlier one was interrupted."""
-    file = RESULTS / f"{question.name}.nc"
-    columns = ["N", "D"] if question.name == "forecast" else COLUMNS
+    file, pool = RESULTS / f"{question.name}-{share:g}.nc", question.pool
+    begun = float(pool["cost"].iloc[question.first].sum())
     if file.is_file():
         loop = bs.load_loop(file)
         found = bs.propose(loop)
     else:
-        first = pool.iloc[start_of(pool)]
-        fit = question.fit(first.assign(loss=trainer.losses(list(first["key"]))))
-        rest = pool.drop(index=first.index)
+        rest = pool.drop(index=pool.index[question.first])
         loop, found = bs.begin_loop(
-            fit, rest[[*columns, "cost"]], question.goal, count=A_ROUND, force=True,
-            budget=max(SHARES) * pool["cost"].sum() - first["cost"].sum(),
+            question.begun, rest[[*question.columns, "cost"]], question.goal, count=A_ROUND,
+            budget=share * question.whole - begun, force=True,
         )  # fmt: skip
         loop.save(file)
-    begun = pool.iloc[start_of(pool)]["cost"].sum()
-    while True:
-        yield begun + loop.spent, loop.fit
-        if found.stop or not len(found.picks):
-            return
+    while not found.stop and len(found.picks):
         print(*found.explain(), sep="\n", file=sys.stderr, flush=True)
-        picks = found.picks.merge(pool[[*columns, "key"]], on=columns)
-        seen = picks[columns].assign(loss=trainer.losses(list(picks["key"])))
-        loop, found = bs.observe(loop, seen)
+        on = list(question.columns)
+        rows = found.picks[on].merge(pool.reset_index()[[*on, "index"]], on=on)["index"]
+        loop, found = bs.observe(loop, question.measured(rows)[[*on, "loss"]])
         loop.save(file)
+    print(found.stop, file=sys.stderr)
+    return begun + loop.spent, loop.fit
 
 
-def in_order(
-    question: Question, pool: pd.DataFrame, trainer: Trainer, order: np.ndarray
-) -> Iterator[tuple[float, bs.Fit]]:
-    """Buy runs in an order that no answer changes; one look at each share of the budget."""
-    first = start_of(pool)
-    rest = np.array([i for i in order if i not in set(first)], dtype=int)
-    whole = pool["cost"].sum()
+def in_order(question: Question, order: np.ndarray) -> Iterator[tuple[float, bs.Fit]]:
+    """Buy runs in an order that no answer changes, up to each share of the budget."""
+    cost = question.pool["cost"].to_numpy()
     for share in SHARES:
-        taken, spent = list(first), pool["cost"].iloc[first].sum()
-        for i in rest:
-            if spent + pool["cost"].iloc[i] <= share * whole:
+        taken, spent = [], cost[question.first].sum()
+        for i in order:
+            if i not in question.first and spent + cost[i] <= share * question.whole:
                 taken.append(i)
-                spent += pool["cost"].iloc[i]
-        table = pool.iloc[taken]
-        yield spent, question.fit(table.assign(loss=trainer.losses(list(table["key"]))))
+                spent += cost[i]
+        yield question.with_rows(taken)
 
 
-def grid(
-    question: Question, pool: pd.DataFrame, trainer: Trainer
-) -> Iterator[tuple[float, bs.Fit]]:
+def grid(question: Question) -> Iterator[tuple[float, bs.Fit]]:
     """Buy the largest product of sizes and tokens that a budget pays for, evenly spread."""
-    first = set(start_of(pool))
-    begun, whole = pool["cost"].iloc[list(first)].sum(), pool["cost"].sum()
+    cost = question.pool["cost"].to_numpy()
     for share in SHARES:
-        best: list[int] = []
-        for rows in products(pool):
-            extra = [i for i in rows if i not in first]
-            if begun + pool["cost"].iloc[extra].sum() <= share * whole and len(extra) > len(best):
+        left, best = share * question.whole - cost[question.first].sum(), []
+        for rows in products(question.pool):
+            extra = [i for i in rows if i not in question.first]
+            if cost[extra].sum() <= left and len(extra) > len(best):
                 best = extra
-        table = pool.iloc[[*sorted(first), *best]]
-        spent = table["cost"].sum()
-        yield spent, question.fit(table.assign(loss=trainer.losses(list(table["key"]))))
+        yield question.with_rows(best)
 
 
 def products(pool: pd.DataFrame) -> Iterator[list[int]]:
@@ -216,64 +235,48 @@ def products(pool: pd.DataFrame) -> Iterator[list[int]]:
                     yield list(rows)
 
 
-def policies(
-    question: Question, pool: pd.DataFrame, trainer: Trainer
-) -> dict[str, Callable[[], Iterator[tuple[float, bs.Fit]]]]:
+def policies(question: Question) -> dict[str, Callable[[], Iterator[tuple[float, bs.Fit]]]]:
     """The ways to spend, by name."""
-    cheapest = np.argsort(pool["cost"].to_numpy(), kind="stable")
+    cheapest = np.argsort(question.pool["cost"].to_numpy(), kind="stable")
     found: dict[str, Callable[[], Iterator[tuple[float, bs.Fit]]]] = {
-        "ours": lambda: ours(question, pool, trainer),
-        "cheapest": lambda: in_order(question, pool, trainer, cheapest),
-        "grid": lambda: grid(question, pool, trainer),
+        "ours": lambda: ours(question),
+        "cheapest": lambda: in_order(question, cheapest),
+        "grid": lambda: grid(question),
     }
     for seed in range(SEEDS):
-        order = np.random.default_rng(seed).permutation(len(pool))
-        found[f"random {seed}"] = lambda order=order: in_order(question, pool, trainer, order)
+        order = np.random.default_rng(seed).permutation(len(question.pool))
+        found[f"random {seed}"] = lambda order=order: in_order(question, order)
     return found
 
 
 def study(name: str, workers: int) -> None:
-    """Let every policy spend, and write a row of scores at each look."""
-    question, trainer = Question(name), Trainer(workers)
-    pool = candidates(question.recipes)
-    whole = pool["cost"].sum()
+    """Let every policy spend, and write a row of scores for each share of the budget."""
+    question = Question(name, Trainer(workers))
     done = pd.read_csv(SCORES) if SCORES.is_file() else pd.DataFrame(columns=["question", "policy"])
-    print(f"{len(pool)} candidates, {whole:.3g} FLOP together", file=sys.stderr)
-    for policy, spend in policies(question, pool, trainer).items():
+    print(f"{len(question.pool)} candidates, {question.whole:.3g} FLOP together", file=sys.stderr)
+    for policy, spend in policies(question).items():
         if ((done["question"] == name) & (done["policy"] == policy)).any():
             continue
-        rows = []
-        for spent, fit in spend():
-            row = {"question": name, "policy": policy, "share": spent / whole}
-            rows.append(row | {"runs": len(fit.runs())} | question.score(fit))
+        rows: list[dict[str, Any]] = []
+        for share, (spent, fit) in zip(SHARES, spend(), strict=True):
+            row = {"question": name, "policy": policy, "budget": share}
+            row |= {"spent": spent / question.whole, "runs": len(fit.runs())}
+            rows.append(row | question.score(fit))
             print(rows[-1], file=sys.stderr, flush=True)
         done = pd.concat([done, pd.DataFrame(rows)], ignore_index=True)
         done.to_csv(SCORES, index=False, float_format="%.6g")
 
 
 def show() -> None:
-    """Print the scores: of each policy the last look at most at each share of the whole cost."""
+    """Print the scores, of the random policy their means over its seeds."""
     scores = pd.read_csv(SCORES)
-    scores["policy"] = scores["policy"].str.replace(r" \d+$", "", regex=True) + scores[
-        "policy"
-    ].str.extract(r"( \d+)$", expand=False).fillna("")
-    rows = []
-    for (question, policy), own in scores.groupby(["question", "policy"], sort=False):
-        for share in SHARES:
-            upto = own[own["share"] <= share * (1 + 1e-9)]
-            if len(upto):
-                last = upto.iloc[-1]
-                rows.append(
-                    {**last, "at": share, "policy": policy.split()[0], "question": question}
-                )
-    table = pd.DataFrame(rows)
-    for question, own in table.groupby("question", sort=False):
+    scores["policy"] = scores["policy"].str.split().str[0]
+    scores["error"] = scores["error"].abs()
+    for question, own in scores.groupby("question", sort=False):
         wanted = ["error", "width", "held"] if question == "forecast" else ["right", "p_best"]
         own = own.assign(**{k: own[k].astype(float) for k in wanted})
-        if question == "forecast":
-            own["error"] = own["error"].abs()
-        print(f"{question} (means over the policy's seeds)")
-        print(own.groupby(["at", "policy"], sort=False)[[*wanted, "share", "runs"]].mean().round(3))
+        means = own.groupby(["budget", "policy"], sort=False)[[*wanted, "spent", "runs"]].mean()
+        print(f"{question}\n{means.round(3).to_string()}")
 
 
 def main() -> int:
