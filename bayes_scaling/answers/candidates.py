@@ -81,16 +81,15 @@ class Outlook:
 
 
 def read_candidates(
-    fit: Fit, given: Points | Box, cost: AnyCost | None, *, seed: int, force: bool
+    fit: Fit, table: pd.DataFrame, cost: AnyCost | None, *, force: bool
 ) -> Candidates:
-    """Check candidates against a fit: a table, or a box that is filled evenly.
+    """Check a table of candidates against a fit.
 
     Raises
     ------
     UsageError
         If candidates are wrong, or their cost is not known.
     """
-    table = as_table(drawn_from(fit, given, seed) if is_box(given) else given)  # type: ignore[arg-type]
     own = {k: _numbers(table, k) for k in (COST, FAILURE) if k in table}
     points = read_points(fit, table.drop(columns=[*own]))
     unit = ""
@@ -109,6 +108,11 @@ def read_candidates(
 def is_box(given: Points | Box) -> bool:
     """Whether candidates are given as ranges and choices, and not as rows."""
     return isinstance(given, Mapping) and any(isinstance(v, tuple | list) for v in given.values())
+
+
+def table_from(fit: Fit, given: Points | Box, seed: int) -> pd.DataFrame:
+    """Candidates as a table, unchecked: as given, or drawn from a box."""
+    return drawn_from(fit, given, seed) if is_box(given) else as_table(given)  # type: ignore[arg-type]
 
 
 def drawn_from(fit: Fit, box: Box, seed: int, count: int = DRAWN) -> pd.DataFrame:
@@ -201,6 +205,12 @@ def outlook(fit: Fit, points: pd.DataFrame, seed: int) -> Outlook:
         own, parameters = draw_centre(fit, table, np.random.default_rng(seed))
         centre[:, rows] = own
         spread[:, rows] = draw_spread(fit, table, own, parameters)
+    bad = ~(np.isfinite(centre).all(axis=0) & np.isfinite(spread).all(axis=0))
+    if bad.any():
+        raise UsageError(
+            f"nothing can be foretold of {bad.sum()} candidates, of which the first is "
+            f"{dict(points.iloc[int(np.argmax(bad))])}: give every input"
+        )
     centre += rung_draws(fit, points, np.random.default_rng([seed, len(points)]))
     nu = flat_draws(fit, "nu") if noise.robust else None
     counts_as = np.ones(samples) if nu is None else (nu + 3.0) / (nu + 1.0)

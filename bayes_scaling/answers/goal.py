@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
+
+import numpy as np
 
 from bayes_scaling.errors import UsageError
 
@@ -62,8 +64,8 @@ class Goal:
         if self.asks not in KINDS:
             raise UsageError(f"a goal asks '{self.asks}'; it must be one of {', '.join(KINDS)}")
         object.__setattr__(self, "at", _plain_points(self.at))
-        budget = self.budget if isinstance(self.budget, Sequence) else (self.budget,)
-        object.__setattr__(self, "budget", tuple(float(b) for b in budget))
+        budget = np.atleast_1d(np.asarray(self.budget, dtype=float))
+        object.__setattr__(self, "budget", tuple(budget.tolist()))
         object.__setattr__(self, "recipes", tuple(map(str, self.recipes)))
         if self.asks == "allocation" and not self.budget:
             raise UsageError("an allocation is of budgets: give one, such as 1e22 (--budget 1e22)")

@@ -15,13 +15,14 @@ from bayes_scaling.errors import FitError, UsageError
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.posterior.refit import refit, table_of, with_more
 
-from .candidates import COST, Box, costs_of, read_candidates
+from .candidates import COST, Box, costs_of, read_candidates, table_from
 from .cost import AnyCost, Cost
 from .goal import Goal
 from .next_run import By, NextRun, next_run
 from .points import Points, as_table, read_points
 
 NOTE = "bayes_scaling_loop"
+NOTHING = 1e-300  # a cost below all others
 SAME = 1e-6  # relative difference of inputs of one setting
 
 
@@ -32,12 +33,18 @@ class Options:
     Attributes
     ----------
     cost : dict, optional
-        Numbers of the `Cost` that budgets of the goal are in.
+        Numbers of the `Cost` that budgets of the goal are in, and runs that were no candidates.
+    unit : str
+        Of the costs of candidates.
+    priced : bool
+        Whether these came from a column, or a fitted cost: what other runs cost must be told.
     count, repeats, budget, largest, by, price, seed, force
         As of `next_run`; the budget is that of the whole loop.
     """
 
     cost: dict[str, Any] | None = None
+    unit: str = ""
+    priced: bool = False
     count: int = 1
     repeats: int = 1
     budget: float | None = None
@@ -127,11 +134,14 @@ def begin_loop(
         no plain `Cost`.
     """
     seed, force = options.get("seed", 0), options.get("force", False)
+    given = table_from(fit, candidates, seed)
+    pool = read_candidates(fit, given, cost, force=force)
+    plain = _plain(cost, goal)
+    priced = COST in given or (cost is not None and plain is None)
     try:
-        chosen = Options(cost=_plain(cost, goal), **options)
+        chosen = Options(cost=plain, unit=pool.unit, priced=priced, **options)
     except TypeError as error:
         raise UsageError(f"begin_loop does not take these options: {error}") from error
-    pool = read_candidates(fit, candidates, cost, seed=seed, force=force)
     with_more(fit, table_of(fit).iloc[:0])  # whether it can be grown
     table = pool.points.assign(cost=pool.cost, p_fail=pool.failure, bought=0)
     return _proposed(Loop(fit, goal, table, chosen))
@@ -146,22 +156,26 @@ def propose(loop: Loop, *, running: Points | None = None) -> NextRun:
     running : points, optional
         Runs that are under way.
 
-    Raises
-    ------
-    UsageError
-        If no candidate is left.
+    Returns
+    -------
+    NextRun
+        Whose candidates are those that can still be run; it stops where none can.
     """
-    own = loop.options
-    left = loop.candidates[loop.candidates["bought"] < own.repeats]
-    if not len(left):
-        raise UsageError("every candidate has been run as often as asked: give others")
-    budget = None if own.budget is None else max(own.budget - loop.spent, 1e-300)
-    return next_run(
-        loop.fit, left.drop(columns="bought").reset_index(drop=True), loop.goal,
+    own, pool = loop.options, loop.candidates
+    room = own.repeats - pool["bought"].to_numpy()
+    rows = np.flatnonzero(room > 0) if (room > 0).any() else np.arange(len(pool))
+    budget = None if own.budget is None else max(own.budget - loop.spent, NOTHING)
+    found = next_run(
+        loop.fit, pool.iloc[rows].drop(columns="bought").reset_index(drop=True), loop.goal,
         cost=None if own.cost is None else Cost(**own.cost), count=own.count, budget=budget,
-        largest=own.largest, repeats=own.repeats, running=running, by=own.by, price=own.price,
+        largest=own.largest if (room > 0).any() else NOTHING,
+        repeats=np.maximum(room[rows], 1).tolist(), running=running, by=own.by, price=own.price,
         seed=own.seed, force=own.force,
     )  # fmt: skip
+    stop = found.stop
+    if not (room > 0).any() and not stop.startswith("settled"):
+        stop = "every candidate has been run as often as asked"
+    return replace(found, unit=own.unit, stop=stop)
 
 
 def observe(
@@ -190,7 +204,7 @@ def observe(
     new = runs.frame.iloc[len(table_of(loop.fit)) :].reset_index(drop=True)
     matched = [_candidate(loop, row) for _, row in new.iterrows()]
     if COST in observed:
-        paid = observed[COST].to_numpy(dtype=float)
+        paid = _told(observed)
     else:
         paid = _paid(loop, new, matched)
     bought = np.bincount([i for i in matched if i is not None], minlength=len(loop.candidates))
@@ -252,9 +266,21 @@ def _candidate(loop: Loop, row: pd.Series) -> int | None:
     return int(found[0]) if len(found) else None
 
 
+def _told(observed: pd.DataFrame) -> np.ndarray:
+    paid = pd.to_numeric(observed[COST], errors="coerce").to_numpy(dtype=float)
+    if not (np.isfinite(paid) & (paid >= 0)).all():
+        raise UsageError(f"column '{COST}' of the new runs must hold what each did cost")
+    return paid
+
+
 def _paid(loop: Loop, new: pd.DataFrame, matched: list[int | None]) -> np.ndarray:
     paid = np.array([0.0 if i is None else float(loop.candidates[COST].iloc[i]) for i in matched])
     others = np.array([i is None for i in matched])
+    if others.any() and loop.options.priced:
+        raise UsageError(
+            f"{others.sum()} of the new runs are no candidates, whose costs are not of N and D: "
+            f"say what the new runs did cost in a column '{COST}'"
+        )
     if others.any():
         cost = None if loop.options.cost is None else Cost(**loop.options.cost)
         names = [*loop.fit.law.inputs, *loop.fit.groups]

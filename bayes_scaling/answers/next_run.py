@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from .candidates import (
     narrowed,
     outlook,
     read_candidates,
+    table_from,
 )
 from .cost import AnyCost
 from .explanation import Uncertainty, uncertainty_of
@@ -116,7 +118,7 @@ def next_run(
     count: int | None = None,
     budget: float | None = None,
     largest: float | None = None,
-    repeats: int = 1,
+    repeats: int | Sequence[int] = 1,
     running: Points | None = None,
     by: By = "auto",
     price: float = 0.0,
@@ -142,8 +144,8 @@ def next_run(
         Cost of all picks at most.
     largest : float, optional
         Cost of a single run at most.
-    repeats : int
-        How often one candidate may be picked.
+    repeats : int or sequence of int
+        How often a candidate may be picked, or each of them.
     running : points, optional
         Runs that are under way: what they will tell is taken as known.
     by : {"auto", "information", "value"}
@@ -184,34 +186,29 @@ def next_run(
     # weights know what a diverged run tells; as a normal observation it tells nothing
     later = (1.0 - pool.failure) * (1.0 - lost)
     share = np.where(trust.good, 1.0 - pool.failure, later)
-    limits = Limits(count or (1 if budget is None else len(pool) * repeats), budget, largest)
-    plan = greedy(
-        seen, asked, first, pool, Chances(share, later), limits, repeats, chosen, price, seed
-    )
-    gain = first.information if chosen == "information" else first.value
+    each = np.broadcast_to(repeats, len(pool))
+    most = count or (1 if budget is None else int(each.sum()))
+    limits = Limits(most, budget, largest, each)
+    plan = greedy(seen, asked, first, pool, Chances(share, later), limits, chosen, price, seed)
+    gain = share * (first.information if chosen == "information" else first.value)
     table = pool.points.assign(
         cost=pool.cost,
         information=first.information * share,
         removed=(1.0 - first.kept).mean(axis=1) * share,
         value=first.value * share,
-        per_cost=gain * share / pool.cost,
+        per_cost=gain / pool.cost,
         p_diverges=lost,
         pareto_k=trust.pareto_k,
         effective=trust.effective,
         method=np.where(trust.good, "weights", "normal"),
         allowed=limits.allows(pool.cost, 0.0),
-        frontier=frontier(pool.cost, gain * share),
+        frontier=frontier(pool.cost, gain),
     )
-    rows = [step.candidate for step in plan.steps]
-    picks = pool.points.iloc[rows].reset_index(drop=True)
-    picks.insert(0, "candidate", rows)
-    for name in ("cost", "information", "removed", "value"):
-        picks[name] = [getattr(step, name) for step in plan.steps]
     return NextRun(
         goal=goal,
         answer=asked.answer,
         candidates=table,
-        picks=picks,
+        picks=_picks(plan, pool),
         by=chosen,
         unit=pool.unit,
         sds=pd.DataFrame(
@@ -222,6 +219,15 @@ def next_run(
         stop=_stop(asked, plan, limits, pool, price),
         warnings=_warnings(trust),
     )
+
+
+def _picks(plan: Plan, pool: Candidates) -> pd.DataFrame:
+    rows = [step.candidate for step in plan.steps]
+    picks = pool.points.iloc[rows].reset_index(drop=True)
+    picks.insert(0, "candidate", rows)
+    for name in ("cost", "information", "removed", "value"):
+        picks[name] = [getattr(step, name) for step in plan.steps]
+    return picks
 
 
 def frontier(
@@ -241,15 +247,15 @@ def _pool(
     running: Points | None, seed: int, force: bool,
 ) -> tuple[Candidates, Outlook]:  # fmt: skip
     """Candidates, and what they would be seen to reach given the runs under way."""
-    pool = read_candidates(fit, candidates, cost, seed=seed, force=force)
+    table = table_from(fit, candidates, seed)
+    pool = read_candidates(fit, table, cost, force=force)
     if is_box(candidates):
-        assert not isinstance(candidates, pd.DataFrame)
+        box: Any = candidates
         worth, _ = _worth(outlook(fit, pool.points, seed), asked.question, seed)
         best = int(np.argmax(worth.information / pool.cost))
-        smaller = narrowed(fit, candidates, pool.points.iloc[best])  # type: ignore[arg-type]
+        smaller = narrowed(fit, box, dict(pool.points.iloc[best]))
         extra = drawn_from(fit, smaller, seed + 1, len(pool) // 4)
-        table = pd.concat([pool.points, extra], ignore_index=True)
-        pool = read_candidates(fit, table, cost, seed=seed, force=force)
+        pool = read_candidates(fit, pd.concat([table, extra], ignore_index=True), cost, force=force)
     if running is None:
         return pool, outlook(fit, pool.points, seed)
     under_way = read_points(fit, running)
@@ -294,9 +300,14 @@ def _chosen(by: By, asked: Asked, value: np.ndarray) -> Gain:
 
 
 def _check(
-    fit: Fit, count: int | None, budget: float | None, largest: float | None, repeats: int,
-    price: float, by: str,
-) -> None:  # fmt: skip
+    fit: Fit,
+    count: int | None,
+    budget: float | None,
+    largest: float | None,
+    repeats: int | Sequence[int],
+    price: float,
+    by: str,
+) -> None:
     if fit.spec.effective_runs is not None:
         raise UsageError(
             "a fit with effective_runs caps what runs tell, so that it cannot say what one more "
@@ -305,7 +316,7 @@ def _check(
     if by not in get_args(By):
         raise UsageError(f"by is '{by}'; it must be one of {', '.join(get_args(By))}")
     for name, value in (("count", count), ("repeats", repeats)):
-        if value is not None and value < 1:
+        if value is not None and np.min(value) < 1:
             raise UsageError(f"{name} is {value}; it must be one or more")
     for name, limit in (("budget", budget), ("largest", largest)):
         if limit is not None and not (math.isfinite(limit) and limit > 0):

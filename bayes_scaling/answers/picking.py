@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from .candidates import Candidates, Outlook
@@ -31,11 +31,12 @@ class Chances(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What can be paid for: how many runs, the cost of all, and of one."""
+    """What can be paid for: how many runs, the cost of all and of one, how often each."""
 
     count: int
     budget: float | None
     largest: float | None
+    each: Int[np.ndarray, " candidate"]
 
     def allows(self, cost: np.ndarray, spent: float) -> Bool[np.ndarray, " candidate"]:
         """Which candidates can still be paid for."""
@@ -105,7 +106,7 @@ class State:
 
 def greedy(
     seen: Outlook, asked: Asked, first: Worth, pool: Candidates, chances: Chances,
-    limits: Limits, repeats: int, by: Gain, price: float, seed: int,
+    limits: Limits, by: Gain, price: float, seed: int,
 ) -> Plan:  # fmt: skip
     """Pick one run after the other; of two ways with a budget, the better one.
 
@@ -119,7 +120,7 @@ def greedy(
     def walk(per_cost: bool) -> Plan:
         state = State(seen, asked.question, np.random.default_rng([seed, 1]))
         plan = Plan([], [], np.ones(len(asked.sds)), math.nan)
-        left, spent = np.full(len(pool), repeats), 0.0
+        left, spent = limits.each.copy(), 0.0
         worth, share = first, chances.first
         while not asked.settled and len(plan.steps) < limits.count:
             allowed = limits.allows(pool.cost, spent) & (left > 0)

@@ -26,6 +26,7 @@ from .answers import forecast, plot
 from .backtesting import backtest
 from .calibrating import calibrate
 from .comparing import compare, decide
+from .designing import next_run, observe, plan
 from .fitting import check, demo, fit, laws
 from .metrics import coverage, density, emergence, retries, threshold
 from .output import fail
@@ -44,10 +45,10 @@ app = typer.Typer(
 )
 
 # in the order of --help
-for verb in (laws, check, fit, forecast, tune, allocate, compare, decide, track, schedules,
-             threshold, emergence, coverage, retries, density, calibrate, backtest,
-             plot, demo):  # fmt: skip
-    app.command()(verb)
+for verb in (laws, check, fit, forecast, tune, allocate, compare, decide, next_run, observe, plan,
+             track, schedules, threshold, emergence, coverage, retries, density, calibrate,
+             backtest, plot, demo):  # fmt: skip
+    app.command("next" if verb is next_run else None)(verb)  # next is a name of Python's own
 
 
 def main() -> None:

@@ -36,6 +36,23 @@ class ForecastOf(StrEnum):
     loss = "loss"
 
 
+class Asks(StrEnum):
+    """What runs are to make sharp."""
+
+    forecast = "forecast"
+    allocation = "allocation"
+    tuning = "tuning"
+    decision = "decision"
+
+
+class Gain(StrEnum):
+    """What is maximised per unit of cost."""
+
+    auto = "auto"
+    information = "information"
+    value = "value"
+
+
 class Better(StrEnum):
     """Which responses are better."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from .arguments import Better, Kind, PriorName
+from .arguments import Asks, Better, Gain, Kind, PriorName
 
 RunsFile = Annotated[Path, typer.Argument(help="Table of runs: CSV, Parquet or JSON lines.")]
 FitFile = Annotated[Path, typer.Argument(help="A fit that bayes-scaling fit wrote.")]
@@ -171,6 +171,56 @@ Recipes = Annotated[
 ]
 OfKind = Annotated[Kind, typer.Option("--kind", help="The law's mean, or one more run.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+CandidatesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--candidates",
+        help="Table of runs that could be paid for: inputs, groups, and perhaps cost and p_fail.",
+    ),
+]
+BoxText = Annotated[
+    str | None,
+    typer.Option(
+        "--box", help="Instead: ranges and choices, N=100M:10B,D=1B:100B,recipe=adam|muon."
+    ),
+]
+GoalOf = Annotated[Asks | None, typer.Option("--goal", help="What the runs are to make sharp.")]
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option("--budget", help="Of an allocation or a decision: best splits of it. Repeatable."),
+]
+Rope = Annotated[
+    float, typer.Option("--rope", help="Of a decision: differences that do not matter, 0.002.")
+]
+Confidence = Annotated[
+    float, typer.Option("--confidence", help="Of a decision: probability from which it is safe.")
+]
+Precision = Annotated[
+    float | None,
+    typer.Option("--precision", help="Of other goals: sd (.01 is 1 % of a log) at which to stop."),
+]
+Spend = Annotated[
+    str | None, typer.Option("--spend", help="Cost of all picks at most, of a loop of all runs.")
+]
+Largest = Annotated[
+    str | None, typer.Option("--largest", help="Cost of a single run at most, 1e20.")
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--count", help="Runs to pick: by default one, and with --spend all that it buys."
+    ),
+]
+Repeats = Annotated[
+    int, typer.Option("--repeats", help="How often one candidate may be picked at most.")
+]
+Running = Annotated[
+    Path | None, typer.Option("--running", help="Table of runs that are under way.")
+]
+MaximisedGain = Annotated[
+    Gain, typer.Option("--maximise", help="What is maximised per unit of cost.")
+]
+Price = Annotated[float, typer.Option("--price", help="Of a unit of cost, in units of the value.")]
 
 
 Departing = Annotated[

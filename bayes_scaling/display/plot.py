@@ -15,6 +15,8 @@ from bayes_scaling.answers.compare import Comparison
 from bayes_scaling.answers.crossing import Crossover, Multiplier
 from bayes_scaling.answers.decide import Decision
 from bayes_scaling.answers.forecast import Forecast, forecast
+from bayes_scaling.answers.loop import Loop
+from bayes_scaling.answers.next_run import NextRun
 from bayes_scaling.answers.profiles import Profiles
 from bayes_scaling.answers.retries import Retries
 from bayes_scaling.answers.sampling import Coverage
@@ -55,6 +57,7 @@ from .comparison_figures import (
 )
 from .curves import curves_figure, schedules_figure, tracking_figure
 from .metric_figures import coverage_figure, link_panel, retries_figure, threshold_figure
+from .next_run_figures import loop_figure, next_run_figure
 from .predictive_figures import predictive_figure
 from .residuals import residual_figure
 from .valley import tuning_figure
@@ -87,6 +90,8 @@ type Drawable = (
     | Crossover
     | Multiplier
     | Decision
+    | NextRun
+    | Loop
     | Backtest
 )
 LIMITS = {"fraction": (0.0, 1.0), "nonnegative": (0.0, np.inf)}
@@ -99,7 +104,7 @@ def plot(thing: Drawable, figure: str = "fit") -> Figure:
     ----------
     thing : Fit, or an answer: Forecast, Tuning, Tracking, ScheduleComparison, Threshold, \
 Coverage, Retries, Allocation, Cheapest, IsoLoss, Profiles, Comparison, Crossover, Multiplier, \
-Decision, Backtest
+Decision, NextRun, Loop, Backtest
     figure : {"fit", "prior", "residuals", "ppc", "trace"}
         For a fit: curves with 90 % intervals over the runs, along every input (of curves,
         each run with its own), and of a chain the metric against the loss;
@@ -132,6 +137,8 @@ Decision, Backtest
             Crossover: crossover_figure,
             Multiplier: multiplier_figure,
             Decision: decision_figure,
+            NextRun: next_run_figure,
+            Loop: loop_figure,
             Backtest: backtest_figure,
         }
         return answers[type(thing)](thing)

@@ -42,6 +42,7 @@ def prior_fit(model: ScalingModel, runs: Runs, *, draws: int = 1000, seed: int =
         name = structure.centre_site(p)
         free[name] = LINKS[parameter.prior.link].to_real(sites[name])
     none = jnp.zeros((chains, draws))
-    whole = Draws(sites, free, none.astype(bool), none, none, none, jnp.ones(()))
+    energy = jax.random.normal(jax.random.key(seed), none.shape)  # as of independent draws
+    whole = Draws(sites, free, none.astype(bool), energy, none, none, jnp.ones(()))
     settings = Settings(chains=chains, draws=draws, warmup=0)
     return assemble(law, spec, runs, whole, settings, seed, {"compile": 0.0, "sample": 0.0})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -141,10 +141,14 @@ def draw_prior(structure: Structure, data: Data, key: Array, draws: int) -> dict
     dict of str to array
         Shape ``(draws, *site)``; responses under ``"response"``, ``(draws, runs)``.
     """
+    return _draw_prior(structure, data, jax.random.split(key, draws))
 
+
+@partial(jax.jit, static_argnames="structure")
+def _draw_prior(structure: Structure, data: Data, keys: Array) -> dict[str, Array]:
     def one(key: Array) -> dict[str, Array]:
         seeded = numpyro.handlers.seed(program, key)
         trace = numpyro.handlers.trace(seeded).get_trace(structure, data, observed=False)
         return {k: v["value"] for k, v in trace.items() if v["type"] == "sample"}
 
-    return jax.jit(jax.vmap(one))(jax.random.split(key, draws))
+    return jax.vmap(one)(keys)

@@ -67,6 +67,9 @@ def test_close_recipes_are_not_settled_without_a_region_and_tied_with_one(close:
     assert verdict["verdict"].startswith("not settled: ")
     assert "adam" in verdict["verdict"]
     assert "muon" in verdict["verdict"]
+    assert verdict["verdict"].endswith(
+        "bayes-scaling next finds the run that does so at the lowest cost"
+    )
     tied = decide(close, POINT, rope=0.05)
     assert tied.settled
     assert tied.verdicts()["tied"].iloc[0] == ["adam", "muon"]
