@@ -1,7 +1,7 @@
 """Optima of learning rate and batch size, with uncertainty: Step Law's runs and the ladder's.
 
-Run as ``python case_studies/optima/run.py steplaw``, ``steplaw-left-out`` or ``ladder``; the
-first two need ``BAYES_SCALING_DATA``, the folder that holds ``tables/steplaw``.
+Run as ``python case_studies/optima/run.py steplaw``, ``steplaw-left-out``, ``steplaw-pool`` or
+``ladder``; all but the last need ``BAYES_SCALING_DATA``, the folder that holds ``tables/steplaw``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import figures
 import ladder
 import left_out
+import pool
 import steplaw
 
 
@@ -28,13 +29,23 @@ def cells() -> int:
     return 0 if left_out.passed(left_out.study()) else 1
 
 
+def bought() -> int:
+    """Optima of three cells from a tenth of the runs of the others, bought one batch at a time."""
+    return 0 if pool.passed(pool.study()) else 1
+
+
 def sweeps() -> int:
     """The ladder's sweeps: optima with uncertainty, and cells left out."""
     figures.swept(ladder.study()["valley"])
     return 0
 
 
-COMMANDS = {"steplaw": whole, "steplaw-left-out": cells, "ladder": sweeps}
+COMMANDS = {
+    "steplaw": whole,
+    "steplaw-left-out": cells,
+    "steplaw-pool": bought,
+    "ladder": sweeps,
+}
 
 
 def main(arguments: list[str]) -> int:
