@@ -61,6 +61,8 @@ class World:
     a_gains : bool
         Whether the lead of a grows with scale.
     runs : DataFrame
+    recipes : dict
+        Values of the family's parameters, by recipe.
     """
 
     seed: int
@@ -70,6 +72,7 @@ class World:
     crossing: float
     a_gains: bool
     runs: pd.DataFrame
+    recipes: dict[str, Values]
 
 
 def world(seed: int, *, paired: bool = True) -> World:
@@ -90,8 +93,23 @@ def world(seed: int, *, paired: bool = True) -> World:
         raise RuntimeError(f"no world of kind {kind} was found for seed {seed}")
     gains = difference[-1] > difference[0]
     crossing = where[0] if len(where) else (np.inf if (difference[-1] > 0) != gains else -np.inf)
-    tables = [runs_of(mean, p, label, rng) for label, p in (("a", first), ("b", second))]
-    return World(seed, family, kind, gap, float(crossing), bool(gains), rungs(tables, rng, paired))
+    recipes = {"a": first, "b": second}
+    tables = [runs_of(mean, p, label, rng) for label, p in recipes.items()]
+    runs = rungs(tables, rng, paired)
+    return World(seed, family, kind, gap, float(crossing), bool(gains), runs, recipes)
+
+
+def observe(world: World, recipe: str, n: float, d: float, replicate: int) -> float:
+    """Loss of any run of a world, the same whenever and in whatever order it is asked for.
+
+    The deviation of a setting is common to the recipes and to all replicates, noise is each
+    run's own; both are drawn apart from those of `world.runs`.
+    """
+    place, label = [int(n), int(d)], sorted(world.recipes).index(recipe)
+    shared = RUNG_SD * np.random.default_rng([world.seed, 1, *place]).normal()
+    own = np.random.default_rng([world.seed, 2 + replicate, label + 1, *place]).standard_t(6)
+    mean = FAMILIES[world.family](np.float64(n), np.float64(d), world.recipes[recipe])
+    return float(mean * np.exp(shared + SIGMA * own))
 
 
 def recipe(rng: np.random.Generator) -> Values:
