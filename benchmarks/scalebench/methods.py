@@ -27,7 +27,7 @@ SETTINGS = Settings(chains=4, draws=250, warmup=300, target_accept=0.9, max_dept
 # shares of the first budget, and of what each later one adds, that are spent by each round
 FIRST, LATER = (0.05, 0.2, 0.5, 1.0), (0.5, 1.0)
 POINTS, CANDIDATES = 40, 600  # at most: test points that are asked for, runs that are valued
-BY = "value"
+BY = "information"
 TOGETHER = 2  # picks a step of runs that have a row on each domain
 MATTERS = 0.05  # share of the largest gain below which a run is not worth its trouble
 IQR_OF_NORMAL = 1.349
@@ -84,14 +84,12 @@ def by_fit(problem: Problem, method: str, seed: int) -> Iterator[tuple[float, li
 def _candidates(problem: Problem, bought: list[int], left: float, seed: int) -> pd.DataFrame:
     """Rows of the runs, or of some of them; what has been bought costs too much.
 
-    All that differs from round to round are costs, so that programs are compiled once.
+    There are as many in every round, so that programs are compiled once.
     """
-    runs = np.arange(len(problem.cost))
-    if len(runs) > CANDIDATES:
-        rng = np.random.default_rng([seed, len(bought)])
-        runs = rng.choice(np.setdiff1d(runs, bought), CANDIDATES, replace=False)
     cost = problem.cost.copy()
     cost[bought] = 2.0 * left
+    order = np.random.default_rng([seed, len(bought)]).permutation(len(cost))
+    runs = order[np.argsort(cost[order] > left, kind="stable")][:CANDIDATES]
     rows = problem.pool[problem.pool["run"].isin(runs)]
     return rows.assign(cost=cost[rows["run"]]).reset_index(drop=True)
 

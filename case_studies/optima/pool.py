@@ -15,7 +15,7 @@ import scoring
 import steplaw
 
 import bayes_scaling as bs
-from bayes_scaling.posterior.refit import refit
+from bayes_scaling.posterior.refit import refit, with_more
 
 RESULTS = Path(__file__).parent / "results"
 COMPUTE = 1.29e20  # FLOP, 6 N D, of the cells that are asked about
@@ -25,9 +25,8 @@ SEEDS = 20
 FIRST = 3  # runs of every cell at random, before there is a fit to ask
 ROUNDS = 4
 WITHIN = 0.015  # of the best loss of a cell: runs that say how its losses lie near the best
-# every fit of a tenth is one of a table of these sizes, so that all share two compiled programs
-ROWS, LOST = 160, 32
 COLUMNS = ["N", "D", "lr", "B"]
+RUN = [*COLUMNS, steplaw.RESPONSE]
 
 
 def tables() -> tuple[pd.DataFrame, list[pd.DataFrame]]:
@@ -43,29 +42,6 @@ def tables() -> tuple[pd.DataFrame, list[pd.DataFrame]]:
 def points(cells: list[pd.DataFrame]) -> list[dict[str, float]]:
     """N and D of cells."""
     return [cell[["N", "D"]].iloc[0].to_dict() for cell in cells]
-
-
-def filled(bought: pd.DataFrame) -> bs.Runs:
-    """Bought runs, and rows that say nothing, so that all tables have one number of either kind.
-
-    A program is compiled for a number of rows and of diverged ones.
-    """
-    loss = bought[steplaw.RESPONSE]
-    lost = LOST - int((loss > steplaw.ABOVE).sum())
-    rest = ROWS - len(bought) - lost
-    if min(lost, rest) < 0:
-        raise ValueError(f"{len(bought)} runs, {LOST - lost} of them diverged, are too many")
-    finished = np.flatnonzero(loss <= steplaw.ABOVE)
-    more = bought.iloc[np.resize(finished, lost + rest)].reset_index(drop=True)
-    more.loc[: lost - 1, steplaw.RESPONSE] = 2 * steplaw.ABOVE
-    both = pd.concat(
-        [
-            bought.assign(se=scoring.SAYS_ALL * loss),
-            more.assign(se=scoring.SAYS_NOTHING * more[steplaw.RESPONSE]),
-        ],
-        ignore_index=True,
-    )
-    return steplaw.read(both[[*COLUMNS, steplaw.RESPONSE, "se"]], se="se")
 
 
 def begun(pool: pd.DataFrame, seed: int) -> np.ndarray:
@@ -118,8 +94,9 @@ def ours(
         count = int(end - bought.sum())
         # a start of so few runs may have poor diagnostics, which the scores tell
         found = bs.next_run(fit, candidates, goal, count=count, by="value", seed=seed, force=True)
-        bought[left[found.picks["candidate"]]] = True
-        fit = refit(fit, filled(pool[bought]), seed=1000 * seed + turn)
+        picks = left[found.picks["candidate"]]
+        bought[picks] = True
+        fit = refit(fit, with_more(fit, pool.loc[picks, RUN]), seed=1000 * seed + turn)
         path.append(score(fit, cells, pool, bought) | {"stop": found.stop})
     return path
 
@@ -131,8 +108,9 @@ def at_random(
     bought = begun(pool, seed)
     more = int(SHARE * len(pool)) - bought.sum()
     rng = np.random.default_rng([seed, 1])
-    bought[rng.choice(np.flatnonzero(~bought), more, replace=False)] = True
-    fit = refit(start, filled(pool[bought]), seed=1000 * seed)
+    picks = rng.choice(np.flatnonzero(~bought), more, replace=False)
+    bought[picks] = True
+    fit = refit(start, with_more(start, pool.loc[picks, RUN]), seed=1000 * seed)
     return [score(fit, cells, pool, bought)]
 
 
@@ -158,13 +136,13 @@ def study(seeds: int = SEEDS) -> pd.DataFrame:
     known = {(r["policy"], r["seed"]) for r in done}
     if ("whole", 0) not in known:
         since = time.perf_counter()
-        fit = bs.ScalingModel(law).fit(steplaw.read(pool), **steplaw.WHOLE)
+        fit = bs.ScalingModel(law).fit(steplaw.read(pool[RUN]), **steplaw.WHOLE)
         keep("whole", 0, [score(fit, cells, pool, np.ones(len(pool), dtype=bool))], since)
     for seed in range(seeds):
         todo = {k: v for k, v in POLICIES.items() if (k, seed) not in known}
         if not todo:
             continue
-        first = filled(pool[begun(pool, seed)])
+        first = steplaw.read(pool.loc[begun(pool, seed), RUN])
         start = bs.ScalingModel(law).fit(first, **{**steplaw.WHOLE, "seed": seed})
         for name, policy in todo.items():
             since = time.perf_counter()
