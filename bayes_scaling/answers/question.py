@@ -53,7 +53,7 @@ class Asked:
         """Standard deviation of every quantity."""
         return self.question.values.std(axis=0, ddof=1)
 
-    @property
+    @functools.cached_property
     def settled(self) -> bool:
         """Whether the choice is safe, or the quantities are as precise as asked."""
         if self.decision is not None:

@@ -21,6 +21,7 @@ from bayes_scaling.program.discrepancy import interval_labels
 from bayes_scaling.program.pooling import Pool
 from bayes_scaling.program.population import Population, population_of
 from bayes_scaling.runs import Runs, check_runs
+from bayes_scaling.runs.check import TO_LEARN
 
 from .fit import Fit, Record, as_dataset, file_sha256
 from .nuts import Draws, Settings, sample
@@ -107,8 +108,15 @@ class ScalingModel:
         self.population = _population(law, prior)
         self.effective_runs = effective_runs
 
-    def spec(self, runs: Runs) -> Spec:
+    def spec(self, runs: Runs, *, planned: bool = False) -> Spec:
         """Settle pooling, priors and references for a table, after checking it.
+
+        Parameters
+        ----------
+        runs : Runs
+        planned : bool
+            Nothing is to be learned from the runs, which are not there yet: any number of them
+            will do.
 
         Raises
         ------
@@ -116,7 +124,7 @@ class ScalingModel:
             If the table lacks what the law needs.
         """
         findings = check_runs(runs, self.law)
-        if any(f.severity == "error" for f in findings):
+        if any(f.severity == "error" and not (planned and f.code in TO_LEARN) for f in findings):
             raise TableError(findings)
         return build_spec(
             self.law,

@@ -33,7 +33,7 @@ def prior_fit(model: ScalingModel, runs: Runs, *, draws: int = 1000, seed: int =
         That answers as any other; its diagnostics say nothing.
     """
     chains, law = Settings().chains, model.law
-    spec = model.spec(runs)
+    spec = model.spec(runs, planned=True)
     structure, data = spec.structure(law), build_data(spec, law, runs)
     drawn = draw_prior(structure, data, jax.random.key(seed), chains * draws)
     sites = {k: drawn[k].reshape(chains, draws, *drawn[k].shape[1:]) for k in structure.sites()}

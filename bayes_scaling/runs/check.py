@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 LISTED = 8
 """How many rows a message lists before it only counts."""
 
+TO_LEARN = frozenset({"few-scales", "fewer-rows-than-parameters"})
+"""Findings that only matter where something is to be learned from the runs."""
+
 _PERPLEXITY = 12.0  # nats; a uniform guess over 160,000 tokens costs 12
 _OUTLYING = 8.0  # robust standard deviations
 _FLOOR = 0.005  # smallest relative standard deviation that the search for outliers believes in

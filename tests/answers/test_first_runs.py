@@ -120,3 +120,12 @@ def test_recipes_are_columns_of_the_candidates(model: ScalingModel) -> None:
 def test_what_is_expected_goes_up(model: ScalingModel, expected: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match="it is the best and the worst response, going up"):
         first_runs(model, isoflop_grid([1e18]), GOAL, expected)
+
+
+@pytest.mark.parametrize("sizes", [[1e8, 2e8, 4e8, 8e8, 1.6e9], [1e8, 3e8, 1e9]])
+def test_few_candidates_on_one_line_can_be_planned(model: ScalingModel, sizes: list[float]) -> None:
+    # a fit could learn no law from runs at 20 tokens per parameter, or from three of them
+    line = pd.DataFrame({"N": sizes, "D": [20.0 * n for n in sizes]})
+    found = first_runs(model, line, GOAL, EXPECTED, count=2)
+    assert len(found.picks) == 2
+    assert (found.picks["information"] > 0).all()
