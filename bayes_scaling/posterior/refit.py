@@ -146,6 +146,11 @@ def refit(
         compiled = time.perf_counter()
         say(f"fitting {len(runs)} runs")
         drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
+        if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
+            chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
+            say(f"fitting {len(runs)} runs again, from the prior")
+            run = compiled_sampler(structure, data, chosen)
+            drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
         seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
     return assemble(law, spec, runs, _trimmed(drawn, spec), chosen, seed, seconds)
 

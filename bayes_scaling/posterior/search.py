@@ -19,6 +19,7 @@ ITERATIONS = 40
 MAX_STEP = 1.0
 NEAR_STARTS, NEAR_ITERATIONS, NEAR_JITTER = 2, 15, 0.05  # where the mode is nearly known
 JITTER = 0.5
+SETTLES = 3.0  # prior sds to either side in which the settling of the noise is looked for
 LEGS, CLIMB = 4, 150  # of BFGS, and iterations of each
 
 
@@ -84,9 +85,24 @@ def find_start(
 def _line(coordinates: Coordinates, point: Point, place: int) -> Point:
     """Best of a few values of one scale, staying included."""
     candidates = point.eta[place] + jnp.array([-1.0, -0.2, 0.0, 0.2, 1.0])
+    candidates = jnp.clip(candidates, *_ends(coordinates, place))
     etas = jax.vmap(lambda value: point.eta.at[place].set(value))(candidates)
     heights = jax.vmap(lambda eta: coordinates.log_posterior(point._replace(eta=eta)))(etas)
     return point._replace(eta=etas[_highest(heights)])
+
+
+def _ends(coordinates: Coordinates, place: int) -> tuple[Any, Any]:
+    """Between which values a scale is looked for.
+
+    Where every run has a rung of its own, effects of rungs take up all residuals, and the joint
+    density has no bound along the settling of the noise.
+    """
+    if not (coordinates.structure.settling and place == coordinates.likelihood_scalars[-1]):
+        return -jnp.inf, jnp.inf
+    middle, sd = (
+        own["settling"] for own in (coordinates.data.prior_loc, coordinates.data.prior_sd)
+    )
+    return middle - SETTLES * sd, middle + SETTLES * sd
 
 
 def _highest(heights: Float[Array, " k"]) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,9 +18,11 @@ import bayes_scaling.posterior.refit as module
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, Settings
+from bayes_scaling.posterior.coordinates import Coordinates
 from bayes_scaling.posterior.model import assemble, compilations, compiled_sampler
 from bayes_scaling.posterior.nuts import Draws
 from bayes_scaling.posterior.refit import grown, refit, table_of, with_more
+from bayes_scaling.posterior.search import find_start
 from bayes_scaling.program import Spec, build_data
 from bayes_scaling.program.program import program
 
@@ -135,6 +138,38 @@ def test_rungs_and_recipes_may_be_new(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = found.posterior["level_effect_recipe"].mean(("chain", "draw"))
     np.testing.assert_allclose(begun.sel(recipe=["adam", "muon"]), before, rtol=0.01)
     assert begun.sel(recipe="soap") == 0.0
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_start_does_not_run_away_where_rungs_take_up_the_residuals(warm: bool) -> None:
+    """Every run has a rung of its own: the joint density of noise and rungs has no bound."""
+    fit = fake_fit(rungs=True, discrepancy=True, draws=20)
+    runs = with_more(fit, pd.DataFrame({"N": [2e10], "D": [3e11], "response": [2.2]}))
+    spec = grown(fit.spec, fit.law, runs)
+    structure, data = spec.structure(fit.law), build_data(spec, fit.law, runs)
+    assert structure.settling
+    near = module._near(fit, structure, data, spec) if warm else None
+    start = jax.jit(lambda near: find_start(structure, data, jax.random.key(0), near))(near)
+    coordinates = Coordinates(structure, data)
+    height = jax.jit(coordinates.log_density)(start.centre, start.linearised)
+    assert np.isfinite(start.centre).all()
+    assert np.isfinite(height)
+
+
+def test_a_start_that_leads_nowhere_is_left(
+    line_fit: Fit, more: pd.DataFrame, again: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(*args: Any) -> Any:
+        return {k: np.nan * v for k, v in near_of(*args).items()}
+
+    near_of, told = module._near, list[str]()
+    monkeypatch.setattr(module, "_near", nowhere)
+    found = refit(line_fit, with_more(line_fit, more), seed=2, report=told.append)
+    assert told == ["fitting 29 runs", "fitting 29 runs again, from the prior"]
+    assert found.usable
+    assert found.settings == line_fit.settings
+    mean, sd = (getattr(again.posterior["b"], k)().item() for k in ("mean", "std"))
+    assert found.posterior["b"].mean().item() == pytest.approx(mean, abs=0.3 * sd)
 
 
 def test_tables_of_about_one_size_share_a_program() -> None:
