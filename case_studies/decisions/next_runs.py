@@ -249,6 +249,7 @@ def scores(table: pd.DataFrame) -> pd.DataFrame:
                     {
                         "gaps": size,
                         "policy": policy,
+                        "worlds": len(part),
                         "budget": budget,
                         "cost": part["cost"].mean(),
                         "runs": part["runs"].mean(),
@@ -270,8 +271,7 @@ def show(table: pd.DataFrame) -> bool:
     """Print scores; whether chosen runs reach the rate of the grid at half its cost."""
     found = scores(table)
     for size, part in found.groupby("gaps"):
-        worlds = table.loc[large_gap(table) == (size == "large"), "seed"].nunique()
-        print(f"{worlds} worlds of {size} gaps; cost in grids of one run each")
+        print(f"worlds of {size} gaps; cost in grids of one run each")
         print(part.drop(columns="gaps").round(3).to_string(index=False))
     print(
         f"{len(table)} fits, of which {(table['rhat'] > MIXED).sum()} with an R-hat above {MIXED}"
