@@ -55,7 +55,7 @@ def main() -> int:
     The exit status is 2 without data, and 1 where ours falls short of a published R2.
     """
     asked = argparse.ArgumentParser(prog="python -m benchmarks.scalebench")
-    asked.add_argument("--store", type=Path, default=Path("build/scalebench"))
+    asked.add_argument("--store", type=Path, default=Path(__file__).parent / "results")
     asked.add_argument("--task", action="append", choices=TASKS, help="by default all")
     asked.add_argument("--method", action="append", choices=METHODS, help="by default all")
     asked.add_argument("--repeats", type=int, default=REPEATS)
