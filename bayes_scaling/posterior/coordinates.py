@@ -246,12 +246,12 @@ class Coordinates:
         return jnp.array([known.get(k, 0.5) for k in sorted(self._where)])
 
     @property
-    def likelihood_scalars(self) -> list[int]:
+    def likelihood_scalars(self) -> dict[str, int]:
         """Places in eta of scalars that no closed form updates: concentrations, gaps."""
         bounded = isinstance(self.structure.noise, BoundedNoise)
         names = [name for name in self.structure.own_scalars if bounded]
         names += ["settling"] if self.structure.settling else []
-        return [self._where[name] for name in names]
+        return {name: self._where[name] for name in names}
 
     def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
         """Linearise the program at `t`, with runs and rungs weighted."""

@@ -148,8 +148,10 @@ def refit(
         drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
         if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
             chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
-            say(f"fitting {len(runs)} runs again, from the prior")
+            begun = time.perf_counter()
             run = compiled_sampler(structure, data, chosen)
+            compiled = time.perf_counter()
+            say(f"fitting {len(runs)} runs again, from the prior")
             drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
         seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
     return assemble(law, spec, runs, _trimmed(drawn, spec), chosen, seed, seconds)

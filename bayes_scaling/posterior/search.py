@@ -57,8 +57,8 @@ def find_start(
         t = _backtrack(coordinates, point, target, lin)
         moved = Point(point.eta, t, coordinates.rung_mean(point.eta, t, lin))
         moved = moved._replace(eta=coordinates.update_scales(moved, variance, lin))
-        for place in coordinates.likelihood_scalars:
-            moved = _line(coordinates, moved, place)
+        for name, place in coordinates.likelihood_scalars.items():
+            moved = _line(coordinates, moved, place, _ends(data, name))
         return (moved, coordinates.weights(moved)), None
 
     def search(key: Array) -> tuple[Float[Array, ""], Point, Weights]:
@@ -82,26 +82,24 @@ def find_start(
     return start if structure.law.scatter is None else _climb(coordinates, start)
 
 
-def _line(coordinates: Coordinates, point: Point, place: int) -> Point:
-    """Best of a few values of one scale, staying included."""
+def _line(coordinates: Coordinates, point: Point, place: int, ends: tuple[Any, Any]) -> Point:
+    """Best of a few values of one scale between two ends, staying included."""
     candidates = point.eta[place] + jnp.array([-1.0, -0.2, 0.0, 0.2, 1.0])
-    candidates = jnp.clip(candidates, *_ends(coordinates, place))
+    candidates = jnp.clip(candidates, *ends)
     etas = jax.vmap(lambda value: point.eta.at[place].set(value))(candidates)
     heights = jax.vmap(lambda eta: coordinates.log_posterior(point._replace(eta=eta)))(etas)
     return point._replace(eta=etas[_highest(heights)])
 
 
-def _ends(coordinates: Coordinates, place: int) -> tuple[Any, Any]:
+def _ends(data: Data, name: str) -> tuple[Any, Any]:
     """Between which values a scale is looked for.
 
-    Where every run has a rung of its own, effects of rungs take up all residuals, and the joint
-    density has no bound along the settling of the noise.
+    Where few runs share a rung, effects of rungs take up the residuals, and the joint density
+    has no bound along the settling of the noise.
     """
-    if not (coordinates.structure.settling and place == coordinates.likelihood_scalars[-1]):
+    if name != "settling":
         return -jnp.inf, jnp.inf
-    middle, sd = (
-        own["settling"] for own in (coordinates.data.prior_loc, coordinates.data.prior_sd)
-    )
+    middle, sd = data.prior_loc[name], data.prior_sd[name]
     return middle - SETTLES * sd, middle + SETTLES * sd
 
 

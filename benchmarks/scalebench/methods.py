@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 import bayes_scaling as bs
 from bayes_scaling.answers.forecast import draw_responses
+from bayes_scaling.answers.picking import MATTERS
 from bayes_scaling.answers.points import read_points
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.posterior.nuts import Settings
@@ -29,7 +30,6 @@ FIRST, LATER = (0.05, 0.2, 0.5, 1.0), (0.5, 1.0)
 POINTS, CANDIDATES = 40, 600  # at most: test points that are asked for, runs that are valued
 BY = "information"
 TOGETHER = 2  # picks a step of runs that have a row on each domain
-MATTERS = 0.05  # share of the largest gain below which a run is not worth its trouble
 IQR_OF_NORMAL = 1.349
 
 type Gain = Callable[[np.ndarray, np.ndarray, np.ndarray], Float[np.ndarray, " run"]]

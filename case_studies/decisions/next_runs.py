@@ -19,7 +19,6 @@ import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
-from bayes_scaling.answers.next_run import By
 from bayes_scaling.posterior.nuts import Settings
 from bayes_scaling.posterior.refit import refit, with_more
 
@@ -42,34 +40,12 @@ TRIES, MIXED = 3, 1.05  # a fit whose R-hat is above it is tried again from anot
 COLUMNS = ["recipe", "N", "D"]
 TIMES = (0.5, 1.0, 2.0)  # how often a grid runs its settings; half: every other one
 WANTED = 0.9  # share of right choices that counts as reached
+# in grids: cost of the cheapest runs, to begin with, and what has been spent after each round
+START, BUDGETS = 0.05, (0.0625, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0)
+MOST, REPEATS = 32, 8  # runs of a round, and of one setting in it
 
 Row = dict[str, Any]
 Picker = Callable[[bs.Fit, pd.DataFrame, float, int], pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How runs are bought.
-
-    Attributes
-    ----------
-    start : float
-        Cost of the runs to begin with, the cheapest ones, as a share of that of the grid.
-    budgets : tuple of float
-        In grids: each round may spend what is left of the next one.
-    count, repeats : int
-        Most runs of a round, and how often one of them is run in it.
-    by : {"auto", "information", "value"}
-    """
-
-    start: float = 0.05
-    budgets: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0)
-    count: int = 32
-    repeats: int = 8
-    by: By = "auto"
-
-
-PLAN = Plan()
 
 
 def seeds(*, large: bool) -> list[int]:
@@ -151,13 +127,13 @@ def grid(seed: int) -> Iterator[Row]:
         yield decided(lab, fit, times)
 
 
-def bought(seed: int, pick: Picker, plan: Plan = PLAN) -> Iterator[Row]:
+def bought(seed: int, pick: Picker) -> Iterator[Row]:
     """Begin with the cheapest runs, and buy more in rounds until the decision is settled."""
     lab = Lab(seed)
-    fit = fitted(lab.run(lab.table[lab.table["cost"].cumsum() <= plan.start]), seed)
-    row = decided(lab, fit, plan.start)
+    fit = fitted(lab.run(lab.table[lab.table["cost"].cumsum() <= START]), seed)
+    row = decided(lab, fit, START)
     yield row
-    for budget in plan.budgets:
+    for budget in BUDGETS:
         if row["settled"]:
             return
         picks = pick(fit, lab.table, budget - lab.cost, seed)
@@ -167,17 +143,16 @@ def bought(seed: int, pick: Picker, plan: Plan = PLAN) -> Iterator[Row]:
         yield row
 
 
-def chosen(seed: int, plan: Plan = PLAN) -> Iterator[Row]:
+def chosen(seed: int) -> Iterator[Row]:
     """Buy what `next_run` picks."""
     goal = bs.Goal("decision", budget=w.TARGET, rope=w.ROPE)
 
     def pick(fit: bs.Fit, table: pd.DataFrame, left: float, seed: int) -> pd.DataFrame:
         return bs.next_run(
-            fit, table, goal, count=plan.count, budget=left, repeats=plan.repeats, by=plan.by,
-            seed=seed, force=True,
-        ).picks  # fmt: skip
+            fit, table, goal, count=MOST, budget=left, repeats=REPEATS, seed=seed, force=True
+        ).picks
 
-    return bought(seed, pick, plan)
+    return bought(seed, pick)
 
 
 def drawn(seed: int) -> Iterator[Row]:
@@ -186,7 +161,7 @@ def drawn(seed: int) -> Iterator[Row]:
 
     def pick(fit: bs.Fit, table: pd.DataFrame, left: float, seed: int) -> pd.DataFrame:
         rows: list[int] = []
-        while len(rows) < PLAN.count and (affordable := np.flatnonzero(table["cost"] <= left)).size:
+        while len(rows) < MOST and (affordable := np.flatnonzero(table["cost"] <= left)).size:
             rows.append(int(rng.choice(affordable)))
             left -= table["cost"].iloc[rows[-1]]
         return table.iloc[rows]
@@ -276,6 +251,9 @@ def show(table: pd.DataFrame) -> bool:
     print(
         f"{len(table)} fits, of which {(table['rhat'] > MIXED).sum()} with an R-hat above {MIXED}"
     )
+    shared = table[table.groupby("seed")["policy"].transform("nunique") == len(POLICIES)]
+    print(f"{shared['seed'].nunique()} worlds that all policies have seen")
+    print(scores(shared).round(3).to_string(index=False))
     large = found[found["gaps"] == "large"]
     print(large_by_family(table).round(3).to_string())
     return reached(large)

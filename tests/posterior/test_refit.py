@@ -41,7 +41,7 @@ def fresh(fit: Fit, more: pd.DataFrame, seed: int) -> Fit:
     spec = grown(fit.spec, fit.law, runs)
     data = build_data(spec, fit.law, runs)
     run = compiled_sampler(spec.structure(fit.law), data, fit.settings)
-    drawn = run(data, module.jax.random.key(seed), None)
+    drawn = run(data, jax.random.key(seed), None)
     return assemble(fit.law, spec, runs, drawn, fit.settings, seed, {"compile": 0, "sample": 0})
 
 
@@ -186,7 +186,7 @@ def test_tables_of_about_one_size_share_a_program() -> None:
         data = build_data(padded, fit.law, filled, kept)
         assert kept.sum() == len(table)
         np.testing.assert_array_equal(filled.frame["response"][kept], table.frame["response"])
-        leaves = module.jax.tree.leaves(data)
+        leaves = jax.tree.leaves(data)
         return padded.structure(fit.law), [leaf.shape for leaf in leaves]
 
     one = pd.DataFrame({"N": [5e9], "D": [1e11], "loss": [2.4]})
