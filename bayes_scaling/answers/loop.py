@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.errors import FitError, UsageError
+from bayes_scaling.errors import Finding, FitError, UsageError
 from bayes_scaling.posterior.fit import Fit
 from bayes_scaling.posterior.refit import refit, table_of, with_more
+from bayes_scaling.program.noise import Noise
 
 from .candidates import COST, Box, costs_of, read_candidates, table_from
 from .cost import AnyCost, Cost
-from .goal import Goal
+from .forecast import draw_responses
+from .goal import Goal, words_of
 from .next_run import By, NextRun, next_run
 from .points import Points, as_table, read_points
 
 NOTE = "bayes_scaling_loop"
 NOTHING = 1e-300  # a cost below all others
 SAME = 1e-6  # relative difference of inputs of one setting
+EXPECTED = 0.99  # probability that none of the runs of a step is called unexpected
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Loop:
     options : Options
     history : tuple of dict
         One entry a step: ``proposed`` (rows), ``why`` (sentences), ``answer``, ``sds``,
-        ``settled``, ``spent``, and ``observed`` (rows), once there is something.
+        ``stop``, ``runs`` and ``spent``; once there is something, ``observed`` (rows), what was
+        ``paid`` for it, and what was ``unexpected`` of it (sentences).
     """
 
     fit: Fit
@@ -195,6 +199,11 @@ def observe(
     report : callable, optional
         Told in a few words what is being done.
 
+    Returns
+    -------
+    (Loop, NextRun)
+        With a warning for each run that lies where the fit before did not expect it.
+
     Raises
     ------
     UsageError, TableError
@@ -209,13 +218,45 @@ def observe(
         paid = _paid(loop, new, matched)
     bought = np.bincount([i for i in matched if i is not None], minlength=len(loop.candidates))
     candidates = loop.candidates.assign(bought=loop.candidates["bought"] + bought)
+    surprises = _unexpected(loop.fit, new, loop.options.seed)
     grown = refit(loop.fit, runs, seed=loop.options.seed + len(loop.history), report=report)
     entry = {
         "observed": json.loads(new.to_json(orient="records", double_precision=15)),
         "paid": float(paid.sum()),
+        "unexpected": [surprise.message for surprise in surprises],
     }
     history = (*loop.history[:-1], {**loop.history[-1], **entry})
-    return _proposed(replace(loop, fit=grown, candidates=candidates, history=history))
+    later, found = _proposed(replace(loop, fit=grown, candidates=candidates, history=history))
+    return later, replace(found, warnings=(*surprises, *found.warnings))
+
+
+def _unexpected(fit: Fit, new: pd.DataFrame, seed: int) -> tuple[Finding, ...]:
+    """Runs outside the interval that a fit without them has for a new run at their inputs.
+
+    The interval is one for all of them together. Nothing is said of counts and of runs that did
+    not finish.
+    """
+    names = [name for name in (*fit.law.inputs, *fit.groups) if name in new]
+    ended = new[new["response"].notna()]
+    if fit.law.scheduled or not isinstance(fit.structure.noise, Noise) or ended.empty:
+        return ()
+    draws = draw_responses(
+        fit, read_points(fit, ended[names]), "new-run", "response", np.random.default_rng(seed)
+    )
+    aside = 0.5 * (1.0 - EXPECTED) / len(ended)
+    low, high = np.quantile(draws, [aside, 1.0 - aside], axis=0)
+    found = []
+    for k, (_, row) in enumerate(ended.iterrows()):
+        if low[k] <= row["response"] <= high[k]:
+            continue
+        where = words_of(row[names].dropna().to_dict())
+        message = (
+            f"{fit.record.response} {row['response']:.4g} at {where} is outside {low[k]:.4g} to "
+            f"{high[k]:.4g}, where the runs before let it be expected "
+            f"({100 * (1 - 2 * aside):.4g} %): look at the run, then at the law"
+        )
+        found.append(Finding("unexpected-run", "warning", message))
+    return tuple(found)
 
 
 def loop_of(fit: Fit, path: str | Path = "") -> Loop:

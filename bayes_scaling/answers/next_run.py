@@ -68,7 +68,7 @@ class NextRun:
     unit : str
         Of costs.
     sds : DataFrame
-        One row a quantity: its sd ``now`` and as expected ``after`` all picks.
+        One row a quantity: its sd ``now`` and as expected ``after`` all picks (see `Goal`).
     uncertainty : tuple of Uncertainty
         For each pick, where what is not known comes from and what the run removes.
     p_settled : float

@@ -75,7 +75,8 @@ class Asked:
         on_log = isinstance(noise, Noise) and noise.on_log
         middle, sd = np.median(values, axis=0), values.std(axis=0, ddof=1)
         words = "; ".join(f"{m:.4g} (sd {s:.2g})" for m, s in zip(middle, sd, strict=True))
-        names = tuple(f"{fit.record.response} at {words_of(p)}" for p in self.goal.at)
+        whose = ("log of " if on_log else "") + fit.record.response
+        names = tuple(f"{whose} at {words_of(p)}" for p in self.goal.at)
         scaled = np.log(values) if on_log else values
         unit = middle if on_log else np.ones(len(names))
         return Question(names, scaled, unit, _nothing(values)), words

@@ -20,7 +20,7 @@ from bayes_scaling.answers import Cost, forecast
 from bayes_scaling.answers.goal import Goal
 from bayes_scaling.answers.loop import Loop, begin_loop, observe, propose
 from bayes_scaling.answers.next_run import NextRun, next_run
-from bayes_scaling.errors import FitError, UsageError
+from bayes_scaling.errors import Finding, FitError, UsageError
 from bayes_scaling.posterior import Fit
 from bayes_scaling.posterior.refit import refit, with_more
 
@@ -170,6 +170,26 @@ def test_runs_of_the_pool_cost_what_it_says_and_others_what_the_cost_does(
     found, _ = observe(loop, runs)
     assert found.spent == pytest.approx((6 * 2e9 + 1e9) * 4e10 + (6 * 3e9 + 1e9) * 1e10)
     assert found.candidates["bought"].tolist() == [0, 1]
+
+
+def test_a_run_that_nobody_expected_is_named(begun: tuple[Loop, NextRun]) -> None:
+    loop, found = begun
+    runs = done(found.picks)
+    draws = forecast(loop.fit, runs[["x"]], kind="new-run").draws
+    low, high = draws.quantile([0.0025, 0.9975], "sample").to_numpy()  # 99 % for both of them
+    runs["loss"] = [high[0] + 0.01, high[1] - 0.01]
+    (warning,) = _of(observe(loop, runs)[1], "unexpected-run")
+    assert warning.severity == "warning"
+    assert f"loss {high[0] + 0.01:.4g} at x={runs['x'].iloc[0]:.4g} is outside" in warning.message
+    assert f"{low[0]:.4g} to {high[0]:.4g}" in warning.message
+
+
+def test_runs_as_expected_are_not_named(first: tuple[Loop, NextRun]) -> None:
+    assert not _of(first[1], "unexpected-run")
+
+
+def _of(found: NextRun, code: str) -> list[Finding]:
+    return [warning for warning in found.warnings if warning.code == code]
 
 
 def test_a_candidate_is_bought_as_often_as_asked(

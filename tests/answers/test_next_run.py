@@ -122,7 +122,7 @@ def test_every_pick_is_explained(found: NextRun) -> None:
     for i, line in enumerate(picks):
         share = f"{found.picks['removed'].iloc[i]:.0%}"
         assert line.startswith(f"pick {i + 1} removes {share} of the question's variance, through ")
-    assert last.startswith("loss at N=1e+10, D=2e+11, recipe=muon: sd ")
+    assert last.startswith("log of loss at N=1e+10, D=2e+11, recipe=muon: sd ")
     for own in found.uncertainty:
         assert own.table["matters"].is_monotonic_decreasing
         assert own.table[["of_question", "removed"]].to_numpy().max() <= 1.0
