@@ -21,7 +21,7 @@ from .cost import AnyCost, Cost
 from .forecast import draw_responses
 from .goal import Goal, words_of
 from .next_run import By, NextRun, next_run
-from .points import Points, as_table, read_points
+from .points import Points, read_points
 
 NOTE = "bayes_scaling_loop"
 NOTHING = 1e-300  # a cost below all others
@@ -236,22 +236,20 @@ def _unexpected(fit: Fit, new: pd.DataFrame, seed: int) -> tuple[Finding, ...]:
     The interval is one for all of them together. Nothing is said of counts and of runs that did
     not finish.
     """
-    names = [name for name in (*fit.law.inputs, *fit.groups) if name in new]
     ended = new[new["response"].notna()]
-    if fit.law.scheduled or not isinstance(fit.structure.noise, Noise) or ended.empty:
+    if not isinstance(fit.structure.noise, Noise) or ended.empty:
         return ()
-    draws = draw_responses(
-        fit, read_points(fit, ended[names]), "new-run", "response", np.random.default_rng(seed)
-    )
+    points = _points(fit, ended)
+    draws = draw_responses(fit, points, "new-run", "response", np.random.default_rng(seed))
     aside = 0.5 * (1.0 - EXPECTED) / len(ended)
     low, high = np.quantile(draws, [aside, 1.0 - aside], axis=0)
     found = []
-    for k, (_, row) in enumerate(ended.iterrows()):
-        if low[k] <= row["response"] <= high[k]:
+    for k, seen in enumerate(ended["response"]):
+        if low[k] <= seen <= high[k]:
             continue
-        where = words_of(row[names].dropna().to_dict())
+        where = words_of(points.iloc[k].dropna().to_dict())
         message = (
-            f"{fit.record.response} {row['response']:.4g} at {where} is outside {low[k]:.4g} to "
+            f"{fit.record.response} {seen:.4g} at {where} is outside {low[k]:.4g} to "
             f"{high[k]:.4g}, where the runs before let it be expected "
             f"({100 * (1 - 2 * aside):.4g} %): look at the run, then at the law"
         )
@@ -324,10 +322,13 @@ def _paid(loop: Loop, new: pd.DataFrame, matched: list[int | None]) -> np.ndarra
         )
     if others.any():
         cost = None if loop.options.cost is None else Cost(**loop.options.cost)
-        names = [*loop.fit.law.inputs, *loop.fit.groups]
-        points = as_table(new.loc[others, [n for n in names if n in new]])
-        paid[others], _ = costs_of(loop.fit, read_points(loop.fit, points), cost, force=True)
+        paid[others], _ = costs_of(loop.fit, _points(loop.fit, new[others]), cost, force=True)
     return paid
+
+
+def _points(fit: Fit, runs: pd.DataFrame) -> pd.DataFrame:
+    """Inputs and labels of runs as points of a fit."""
+    return read_points(fit, runs[[n for n in (*fit.law.inputs, *fit.groups) if n in runs]])
 
 
 def _plain(cost: AnyCost | None, goal: Goal) -> dict[str, Any] | None:
