@@ -140,21 +140,31 @@ def refit(
     filled, padded, kept = _filled(spec, law, runs)
     structure, data = padded.structure(law), build_data(padded, law, filled, kept)
     with one_thread_linear_algebra():
-        begun = time.perf_counter()
         near = _near(fit, structure, data, padded)
-        run = compiled_sampler(structure, data, chosen, near)
-        compiled = time.perf_counter()
-        say(f"fitting {len(runs)} runs")
-        drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
+        words = f"fitting {len(runs)} runs"
+        drawn, seconds = _drawn(structure, data, chosen, seed, near, lambda: say(words))
         if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
             chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
-            begun = time.perf_counter()
-            run = compiled_sampler(structure, data, chosen)
-            compiled = time.perf_counter()
-            say(f"fitting {len(runs)} runs again, from the prior")
-            drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
-        seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
+            words += " again, from the prior"
+            drawn, seconds = _drawn(structure, data, chosen, seed, None, lambda: say(words))
     return assemble(law, spec, runs, _trimmed(drawn, spec), chosen, seed, seconds)
+
+
+def _drawn(
+    structure: Structure,
+    data: Data,
+    settings: Settings,
+    seed: int,
+    near: dict[str, Any] | None,
+    tell: Callable[[], None],
+) -> tuple[Draws, dict[str, float]]:
+    """Draws, and the seconds that compiling and sampling took; `tell` is called in between."""
+    begun = time.perf_counter()
+    run = compiled_sampler(structure, data, settings, near)
+    compiled = time.perf_counter()
+    tell()
+    drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
+    return drawn, {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
 
 
 def grown(spec: Spec, law: Law, runs: Runs) -> Spec:
