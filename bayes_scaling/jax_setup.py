@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 from contextlib import AbstractContextManager
@@ -13,20 +14,33 @@ from platformdirs import user_cache_path
 from .errors import UsageError
 
 DeviceName = Literal["auto", "cpu", "gpu"]
+MOST_HOST_DEVICES = 8
 
 
 def configure() -> None:
-    """Turn on double precision and keep compiled programs between processes.
+    """Turn on double precision and host devices, and keep compiled programs between processes.
 
-    A cache folder that the user set (``JAX_COMPILATION_CACHE_DIR``) is left alone.
+    A cache folder and a number of host devices that the user set (``JAX_COMPILATION_CACHE_DIR``,
+    ``JAX_NUM_CPU_DEVICES``) are left alone.
     """
     jax.config.update("jax_enable_x64", True)
+    if not os.environ.get("JAX_NUM_CPU_DEVICES"):
+        # one a core, so that chains and fits run side by side; too late where JAX is in use
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", min(usable_cores(), MOST_HOST_DEVICES))
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         cache = user_cache_path("bayes-scaling") / "jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))
     # the defaults leave out small and fast-compiling programs, of which there are many
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def one_thread_linear_algebra() -> AbstractContextManager[Any]:
