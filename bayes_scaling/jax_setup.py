@@ -75,13 +75,14 @@ def in_worker(packed: bytes, home: int) -> Any:
     return function(*arguments)
 
 
-def device_named(name: DeviceName) -> Any:
-    """Return the JAX device for a name.
+def devices_named(name: DeviceName) -> tuple[Any, ...]:
+    """Return the JAX devices for a name.
 
     Parameters
     ----------
     name : {"auto", "cpu", "gpu"}
-        ``"auto"`` is the CPU: for one small fit a GPU is slower.
+        ``"auto"`` is the default device of JAX where one was set (``jax.default_device``), that
+        one alone, and the CPU otherwise: for one fit a GPU is slower.
 
     Raises
     ------
@@ -90,8 +91,11 @@ def device_named(name: DeviceName) -> Any:
     """
     if name not in ("auto", "cpu", "gpu"):
         raise UsageError(f"device is '{name}'; it must be auto, cpu or gpu")
+    chosen = jax.config.jax_default_device
+    if name == "auto" and chosen is not None:
+        return tuple(jax.devices(chosen)) if isinstance(chosen, str) else (chosen,)
     try:
-        return jax.devices("gpu" if name == "gpu" else "cpu")[0]
+        return tuple(jax.devices("gpu" if name == "gpu" else "cpu"))
     except RuntimeError as error:
         raise UsageError(
             "no GPU is visible to JAX; use device='cpu' (--device cpu), or install JAX's "

@@ -4,13 +4,17 @@ The program's own coordinates (centres, group effects, rung effects) are badly
 correlated, in a way that changes with the group and noise scales. Given those
 scales the program is nearly linear and normal, so each draw is written as
 
-.. math:: t = m(\eta) + C(\eta)^{-\top} z, \qquad u_r = m_r(t, \eta) + s_r(\eta) z_r
+.. math:: (t, u) = m(\eta) + C(\eta)^{-\top} z, \qquad u \to u + \delta(t, \eta)
 
 where :math:`\eta` are the scales (group sds, sigma, nu, rung sd), :math:`t` the
-centres and group effects, :math:`u` the rung effects, and m, C, s come from
-linearising the program once. Then z is close to standard normal whatever the
+centres and group effects, :math:`u` the rung effects, and m and C come from
+linearising the program once; :math:`\delta` is what the curvature of the program
+adds to the conditional mean of u. Then z is close to standard normal whatever the
 scales are: between the centred and the non-centred form, as much as the data
 of each group say. The density is exact: the log determinant is added.
+
+C is a root of an arrow (`arrow.py`), so that its cost grows with the number of groups
+and not with its cube.
 """
 
 from __future__ import annotations
@@ -23,7 +27,6 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 from jax.nn import sigmoid
-from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logit
 from jaxtyping import Float
 from numpyro.infer.util import potential_energy
@@ -39,54 +42,14 @@ from bayes_scaling.program.observation import correlation
 from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure, rung_unit
 
+from .arrow import Arrow, Layout, Root, Split
+from .linearised import Linearised, Sums, Weights
 from .modes import log_normal_mode, scale_mode
 from .rows import Measure, Rows
 from .start import centre_shifts, first_sites
+from .whitening import Frame
 
 Free = dict[str, Array]
-
-
-class Linearised(NamedTuple):
-    """The program around a point: a linear model with weights.
-
-    Attributes
-    ----------
-    precision, moment : (measures, d, d) and (measures, d) arrays
-        Weighted cross products of the Jacobian, without 1 / sigma^2, for each measure: a
-        chain has two, the loss and the metric, with a noise of its own each.
-    prior_precision, prior_moment : (d, d) and (d,) arrays
-        Of the centres; the effects' prior enters through the group sds.
-    weights, observed : (rows,) arrays
-        Weights of rows, and what they observed on the scale of their noise.
-    rung_design, rung_moment, rung_weight : (rungs, d), (rungs,), (rungs,) arrays
-        The same sums by rung, to integrate rung effects out.
-    rung_prior : (rungs,) array
-        Weights of the rungs' prior, relative to 1 / rung_sd^2.
-    """
-
-    precision: Float[Array, "measures d d"]
-    moment: Float[Array, "measures d"]
-    prior_precision: Float[Array, "d d"]
-    prior_moment: Float[Array, " d"]
-    weights: Float[Array, " rows"]
-    observed: Float[Array, " rows"]
-    rung_design: Float[Array, "rungs d"]
-    rung_moment: Float[Array, " rungs"]
-    rung_weight: Float[Array, " rungs"]
-    rung_prior: Float[Array, " rungs"]
-
-
-class Weights(NamedTuple):
-    """The normal approximation of the likelihood around a point.
-
-    Weights of rows and rungs, correlation of neighbouring rows, and what rows observed on
-    the scale of their noise.
-    """
-
-    runs: Float[Array, " rows"]
-    rungs: Float[Array, " rungs"]
-    rho: Float[Array, ""]
-    observed: Float[Array, " rows"]
 
 
 class Point(NamedTuple):
@@ -125,10 +88,18 @@ class Coordinates:
             np.full(sites[k].shape, -1 if sites[k].kind == "centre" else where[structure.owner(k)])
             for k in sorted(t0)
         ]
-        self._owner = np.concatenate([np.ravel(o) for o in owners])
         self._where = where
+        self._owner = np.concatenate([np.ravel(o) for o in owners])
         self.is_effect = self._owner >= 0
+        self._scale = np.append(self._owner, np.full(self.n_rungs, where.get("rung_sd", -1)))
         self.rows = Rows(structure, data)
+        order = iter(np.split(np.arange(self.n_t), np.cumsum([o.size for o in owners])))
+        places = {k: next(order).reshape(sites[k].shape) for k in sorted(t0)}
+        self.sums = Sums(structure, self.rows, places)
+        self.layout = self.sums.layout
+        # of all coordinates: scales are in the border, too
+        border = [np.arange(self.n_eta), self.n_eta + self.layout.border]
+        self.whole = Layout(self.n_eta + self.layout.own, np.concatenate(border))
 
     @property
     def size(self) -> int:
@@ -159,39 +130,42 @@ class Coordinates:
 
     def to_point(self, x: Float[Array, " n"], lin: Linearised) -> tuple[Point, Float[Array, ""]]:
         """Map coordinates to the program's sites; also the log determinant."""
-        eta, z, z_rung = jnp.split(x, [self.n_eta, self.n_eta + self.n_t])
+        eta, z = x[: self.n_eta], x[self.n_eta :]
         root, half = self._conditional(eta, lin)
-        t = solve_triangular(root.T, half + z, lower=False)
-        log_det = -jnp.sum(jnp.log(jnp.diag(root)))
-        if not self.n_rungs:
-            return Point(eta, t, z_rung), log_det
-        mean, sd = self._conditional_rung(eta, t, lin)
-        return Point(eta, t, mean + sd * z_rung), log_det + jnp.sum(jnp.log(sd))
+        drawn = jax.tree.map(jnp.add, half, self.layout.split(z))
+        t, u = self._parts(root.solve_transposed(drawn))
+        return Point(eta, t, u + self._bend(eta, t, lin)), -root.log_det()
 
     def to_x(self, point: Point, lin: Linearised) -> Float[Array, " n"]:
         """Inverse of `to_point`."""
         root, half = self._conditional(point.eta, lin)
-        parts = [point.eta, root.T @ point.t - half]
-        if self.n_rungs:
-            mean, sd = self._conditional_rung(point.eta, point.t, lin)
-            parts.append((point.u - mean) / sd)
-        return jnp.concatenate(parts)
+        u = point.u - self._bend(point.eta, point.t, lin)
+        drawn = root.times_transposed(self.layout.split(jnp.concatenate([point.t, u])))
+        return jnp.append(point.eta, self.layout.join(jax.tree.map(jnp.subtract, drawn, half)))
+
+    def placed(self, frame: Frame, position: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Coordinates of a whitened position."""
+        return frame.centre + self.whole.join(frame.factor.times(self.whole.split(position)))
+
+    def position(self, frame: Frame, x: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Inverse of `placed`."""
+        return self.whole.join(frame.factor.solve(self.whole.split(x - frame.centre)))
 
     def rung_mean(self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised) -> Array:
         """Conditional mean of the rung effects (empty without rungs)."""
-        return self._conditional_rung(eta, t, lin)[0] if self.n_rungs else jnp.zeros(0)
+        if not self.n_rungs:
+            return jnp.zeros(0)
+        residual = self.sums.by_rungs(lin.weights * (lin.observed - self._predict(t)))
+        return self._rung_gain(eta, lin) * residual
 
     def conditional_moments(
         self, eta: Float[Array, " e"], lin: Linearised
-    ) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
-        """Mean and covariance of centres and effects given the scales, linearised."""
+    ) -> tuple[Float[Array, " d"], Arrow]:
+        """Mean of centres and effects given the scales, and covariance with rungs, linearised."""
         root, half = self._conditional(eta, lin)
-        inverse_root = solve_triangular(root, jnp.eye(self.n_t), lower=True)
-        return inverse_root.T @ half, inverse_root.T @ inverse_root
+        return self._parts(root.solve_transposed(half))[0], root.inverse()
 
-    def update_scales(
-        self, point: Point, covariance: Float[Array, "d d"], lin: Linearised
-    ) -> Float[Array, " e"]:
+    def update_scales(self, point: Point, covariance: Arrow, lin: Linearised) -> Float[Array, " e"]:
         """One step of expectation-maximisation of the scales; nu stays."""
         sites = self._unravel_eta(point.eta)
         left = self._residual(point, self._predict(point.t))
@@ -200,18 +174,16 @@ class Coordinates:
             found = jnp.sum(left * before) / jnp.maximum(jnp.sum(before**2), 1e-300)
             left = self._innovations(left, sigmoid(sites["rho"]))
             sites["rho"] = logit(jnp.clip(found, 0.02, 0.98))
+        variance_t, variance_u = self._parts(covariance.diagonal())
         if self.n_rungs:
-            _, sd = self._conditional_rung(point.eta, point.t, lin)
-            total = jnp.sum(lin.rung_prior * (point.u**2 + sd**2))
+            total = jnp.sum(lin.rung_prior * (point.u**2 + variance_u))
             unit = rung_unit(self.structure, self.data)
             sites["rung_sd"] = scale_mode(total, self.n_rungs, RUNG_SD * unit)
         for m, measure in enumerate(self.rows.measures):
             if isinstance(measure.noise, BoundedNoise):
                 continue  # their scalars have no closed form: see `likelihood_scalars`
             rows = measure.rows
-            fitted = jnp.sum(lin.precision[m] * covariance)
-            if self.n_rungs and m == 0:
-                fitted = fitted + jnp.sum(lin.rung_weight * sd**2)
+            fitted = jax.tree.map(lambda a, m=m: a[m], lin.precision).inner(covariance)
             squares = jnp.sum(lin.weights[rows] * left[rows] ** 2)
             # below a millionth of the scale a noiseless table would run away
             least = (1e-6 * measure.scale) ** 2
@@ -223,7 +195,7 @@ class Coordinates:
                 sites["excess"] = 0.5 * jnp.log(0.5 * variance / HALF_NORMAL_VARIANCE)
                 variance = 0.5 * variance
             sites[measure.prefix + "sigma"] = 0.5 * jnp.log(variance)
-        second = point.t**2 + jnp.diag(covariance)
+        second = point.t**2 + variance_t
         for name, site in self.structure.sites().items():
             if site.kind == "group_sd":
                 members = self._owner == self._where[name]
@@ -255,24 +227,22 @@ class Coordinates:
 
     def linearise(self, t: Float[Array, " d"], weights: Weights) -> Linearised:
         """Linearise the program at `t`, with runs and rungs weighted."""
-        jacobian = jax.jacfwd(self._predict)(t)
-        pseudo = weights.observed - self._predict(t) + jacobian @ t
-        jacobian = self._innovations(jacobian, weights.rho)
-        pseudo = self._innovations(pseudo, weights.rho)
-        weighted = weights.runs[:, None] * jacobian
-        gradient = jax.grad(self._log_prior_t)(t)
-        curvature = _positive(-jax.hessian(self._log_prior_t)(t))
-        parts = [m.rows for m in self.rows.measures]
+        value, columns, along = self.sums.jacobian(self._predict, t)
+        pseudo = self._innovations(weights.observed - value + along, weights.rho)
+        columns = self._innovations(columns, weights.rho)
+        found = []
+        for measure in self.rows.measures:
+            inside = np.zeros(self.rows.size)
+            inside[measure.rows] = 1.0
+            found.append(self.sums.arrow(columns, pseudo, jnp.asarray(inside) * weights.runs))
+        precision, moment = jax.tree.map(lambda *a: jnp.stack(a), *found)
         return Linearised(
-            precision=jnp.stack([jacobian[rows].T @ weighted[rows] for rows in parts]),
-            moment=jnp.stack([weighted[rows].T @ pseudo[rows] for rows in parts]),
-            prior_precision=curvature,
-            prior_moment=gradient + curvature @ t,
+            precision,
+            moment,
+            *self._linearised_prior(t),
             weights=weights.runs,
             observed=weights.observed,
-            rung_design=self._by_rung(weighted),
-            rung_moment=self._by_rung(weights.runs * pseudo),
-            rung_weight=self._by_rung(weights.runs),
+            rung_weight=self.sums.by_rungs(weights.runs),
             rung_prior=weights.rungs,
         )
 
@@ -320,6 +290,28 @@ class Coordinates:
         """What mean and rung effects leave of the observed responses of continuous measures."""
         return self.rows.observed - centre - self.rows.shared(point.u)
 
+    def _parts(self, split: Split) -> tuple[Float[Array, " d"], Float[Array, " rungs"]]:
+        """Centres with effects, and rung effects."""
+        whole = self.layout.join(split)
+        return whole[: self.n_t], whole[self.n_t :]
+
+    def _linearised_prior(
+        self, t: Float[Array, " d"]
+    ) -> tuple[Float[Array, "b b"], Float[Array, " b"]]:
+        """Precision and moment of the prior of the centres, at their places in the border."""
+        centres = np.flatnonzero(~self.is_effect)
+        place = np.flatnonzero(np.isin(self.layout.border, centres))
+        chosen = self.layout.border[place]
+
+        def log_prior(values: Float[Array, " c"]) -> Float[Array, ""]:
+            return self._log_prior_t(t.at[chosen].set(values))
+
+        gradient = jax.grad(log_prior)(t[chosen])
+        curvature = _positive(-jax.hessian(log_prior)(t[chosen]))
+        b = len(self.layout.border)
+        precision = jnp.zeros((b, b)).at[np.ix_(place, place)].set(curvature)
+        return precision, jnp.zeros(b).at[place].set(gradient + curvature @ t[chosen])
+
     def _log_prior_t(self, t: Float[Array, " d"]) -> Float[Array, ""]:
         sites = self._sites_of_t(t)
         total = jnp.zeros(())
@@ -347,42 +339,36 @@ class Coordinates:
 
         return jnp.stack([of(measure) for measure in self.rows.measures])
 
-    def _conditional(
-        self, eta: Float[Array, " e"], lin: Linearised
-    ) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
-        """Cholesky root C of the precision of t given eta, and C^-1 times its moment."""
-        sites = self._unravel_eta(eta)
-        per_variance = self._per_variance(sites)
-        effects = jnp.where(
-            self._owner >= 0, jnp.exp(-2.0 * jnp.append(eta, 0.0)[self._owner]), 0.0
+    def _conditional(self, eta: Float[Array, " e"], lin: Linearised) -> tuple[Root, Split]:
+        """Cholesky root C of the precision given the scales, and C^-1 times its moment."""
+        per_variance = self._per_variance(self._unravel_eta(eta))
+        precision, moment = jax.tree.map(
+            lambda a: jnp.tensordot(per_variance, a, 1), (lin.precision, lin.moment)
         )
-        precision = jnp.tensordot(per_variance, lin.precision, 1)
-        precision = precision + lin.prior_precision + jnp.diag(effects)
-        moment = per_variance @ lin.moment + lin.prior_moment
-        if self.n_rungs:
-            lost = per_variance[0] ** 2 / self._rung_precision(sites, lin)
-            precision = precision - lin.rung_design.T @ (lost[:, None] * lin.rung_design)
-            moment = moment - lin.rung_design.T @ (lost * lin.rung_moment)
-        root = jnp.linalg.cholesky(precision)
-        return root, solve_triangular(root, moment, lower=True)
+        of_scale = jnp.exp(-2.0 * jnp.append(eta, 0.0)[self._scale])
+        effects = jnp.where(self._scale >= 0, of_scale, 0.0)
+        effects = effects * jnp.append(jnp.ones(self.n_t), lin.rung_prior)
+        precision = precision.plus_diagonal(self.layout.split(effects))
+        root = precision._replace(border=precision.border + lin.prior_precision).root()
+        return root, root.solve(moment._replace(border=moment.border + lin.prior_moment))
 
-    def _conditional_rung(
+    def _bend(
         self, eta: Float[Array, " e"], t: Float[Array, " d"], lin: Linearised
-    ) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"]]:
+    ) -> Float[Array, " rungs"]:
+        """How far the conditional mean of rung effects lies off that of the linear program."""
+        if not self.n_rungs:
+            return jnp.zeros(0)
+        first, moment = jax.tree.map(lambda a: a[0], (lin.precision, lin.moment))
+        alone = self.layout.split(jnp.append(t, jnp.zeros(self.n_rungs)))
+        linear = self._parts(jax.tree.map(jnp.subtract, moment, first.times(alone)))[1]
+        return self.rung_mean(eta, t, lin) - self._rung_gain(eta, lin) * linear
+
+    def _rung_gain(self, eta: Float[Array, " e"], lin: Linearised) -> Float[Array, " rungs"]:
+        """By how much a rung follows the weighted sum of its residuals, given the scales."""
         sites = self._unravel_eta(eta)
         per_variance = self._per_variance(sites)[0]
-        variance = 1.0 / self._rung_precision(sites, lin)
-        residual = self._by_rung(lin.weights * (lin.observed - self._predict(t)))
-        return variance * per_variance * residual, jnp.sqrt(variance)
-
-    def _rung_precision(self, sites: Free, lin: Linearised) -> Float[Array, " rungs"]:
-        """Precision of the rung effects given centres, effects and scales."""
         prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
-        return prior + lin.rung_weight * self._per_variance(sites)[0]
-
-    def _by_rung(self, rows: Float[Array, "rows *k"]) -> Float[Array, "rungs *k"]:
-        # rows without a rung have a number beyond the last, and are left out
-        return jax.ops.segment_sum(rows, self.rows.rung, self.structure.rungs)
+        return per_variance / (prior + lin.rung_weight * per_variance)
 
 
 def _positive(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.errors import Finding, TableError, UsageError
-from bayes_scaling.jax_setup import DeviceName, device_named, one_thread_linear_algebra
+from bayes_scaling.jax_setup import DeviceName, devices_named, one_thread_linear_algebra
 from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
@@ -203,10 +203,11 @@ class ScalingModel:
         spec = self.spec(runs)
         structure = spec.structure(self.law)
         data = merged(structure, build_data(spec, self.law, runs))
-        with jax.default_device(device_named(device)), one_thread_linear_algebra():
+        devices = devices_named(device)
+        with jax.default_device(devices[0]), one_thread_linear_algebra():
             say("compiling")
             begun = time.perf_counter()
-            run = compiled_sampler(structure, data, settings)
+            run = compiled_sampler(structure, data, settings, devices=devices)
             compiled = time.perf_counter()
             say(f"sampling {chains} chains of {warmup} + {draws}")
             drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
@@ -260,12 +261,14 @@ def compiled_sampler(
     data: Data,
     settings: Settings,
     near: Mapping[str, Any] | None = None,
+    devices: tuple[Any, ...] | None = None,
 ) -> Any:
-    """Compiled sampler, kept for fits of the same structure and shapes."""
+    """Compiled sampler, kept for fits of the same structure and shapes on the same devices."""
+    devices = devices or devices_named("auto")
     shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves((data, near)))
-    key = (structure, shapes, settings, jax.config.jax_default_device)
+    key = (structure, shapes, settings, devices)
     if key not in _compiled:
-        lowered = sample.lower(structure, data, jax.random.key(0), settings, near)
+        lowered = sample.lower(structure, data, jax.random.key(0), settings, near, devices=devices)
         _compiled[key] = lowered.compile()
     return _compiled[key]
 

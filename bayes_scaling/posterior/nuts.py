@@ -3,12 +3,12 @@
 The kernel is BlackJAX's on the NumPyro density. All iterations run in windows of
 one length through one scan, so that the kernel is compiled once. After a warm-up
 window the program is linearised again at the window's mean, and the whitening is
-learned from the draws of all chains together.
+learned from the draws of all chains together. Chains meet at the ends of windows only,
+so they can be shared out over devices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,16 +16,23 @@ from typing import Any, NamedTuple
 import blackjax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 from jax import Array
-from jaxtyping import Float
+from jax.sharding import PartitionSpec
+from jaxtyping import Float, Key
 from numpyro.infer.util import constrain_fn
 
 from bayes_scaling.program.program import program
 from bayes_scaling.program.structure import Data, Structure
 
-from .coordinates import Coordinates, Linearised, Point, Weights
+from .coordinates import Coordinates, Point
+from .devices import ALONE, Meet
+from .linearised import Linearised, Weights
 from .search import Start, find_start
+from .whitening import Frame, learned
+
+CHAINS = "chains"  # name of the axis of devices
 
 
 @dataclass(frozen=True)
@@ -83,29 +90,49 @@ class Recorded(NamedTuple):
     acceptance: Array
 
 
-class _Frame(NamedTuple):
-    """The current coordinates: ``x = centre + factor @ position``."""
-
-    centre: Float[Array, " n"]
-    factor: Float[Array, "n n"]
-    linearised: Linearised
-
-    def to_x(self, position: Float[Array, " n"]) -> Float[Array, " n"]:
-        return self.centre + self.factor @ position
-
-    def to_position(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        return jax.scipy.linalg.solve(self.factor, x - self.centre)
-
-
-@partial(jax.jit, static_argnames=("structure", "settings"))
+@partial(jax.jit, static_argnames=("structure", "settings", "devices"))
 def sample(
     structure: Structure,
     data: Data,
     key: Array,
     settings: Settings,
     near: dict[str, Array] | None = None,
+    *,
+    devices: tuple[Any, ...],
 ) -> Draws:
-    """Draw from the posterior; compiled once per structure, shapes and settings.
+    """Draw from the posterior; compiled once per structure, shapes, settings and devices.
+
+    Parameters
+    ----------
+    structure, data, key, settings, near
+        As in `sample_traced`.
+    devices : tuple of JAX devices
+        Chains are shared out over as many of them as divide their number.
+    """
+    used = next(n for n in range(len(devices), 0, -1) if settings.chains % n == 0)
+    if used == 1:
+        return sample_traced(structure, data, key, settings, near)
+    mesh = jax.sharding.Mesh(np.array(devices[:used]), (CHAINS,))
+    of_chains, common = PartitionSpec(CHAINS), PartitionSpec()
+    specs = Draws._make(common if k == "step_size" else of_chains for k in Draws._fields)
+
+    def on_device(data: Data, key: Array, near: dict[str, Array] | None) -> Draws:
+        return sample_traced(structure, data, key, settings, near, Meet(CHAINS, used))
+
+    # what is replicated is computed alike on every device, which JAX cannot see by itself
+    shared = jax.shard_map(on_device, mesh=mesh, in_specs=common, out_specs=specs, check_vma=False)
+    return shared(data, key, near)
+
+
+def sample_traced(
+    structure: Structure,
+    data: Data,
+    key: Array,
+    settings: Settings,
+    near: dict[str, Array] | None = None,
+    meet: Meet = ALONE,
+) -> Draws:
+    """Draw from the posterior, inside a compiled function: of `jax.vmap`, or of each device.
 
     Parameters
     ----------
@@ -116,34 +143,26 @@ def sample(
     near : dict of arrays, optional
         Sites on the unconstrained scale that the mode is near to, as of a fit of most of the
         runs; by default it is looked for from the prior.
+    meet : Meet
+        How chains on several devices meet.
     """
-    return sample_traced(structure, data, key, settings, near)
-
-
-def sample_traced(
-    structure: Structure,
-    data: Data,
-    key: Array,
-    settings: Settings,
-    near: dict[str, Array] | None = None,
-) -> Draws:
-    """`sample` without its own compilation, to be used under `jax.vmap`."""
     coordinates = Coordinates(structure, data)
     key_start, key_chains, key_walk = jax.random.split(key, 3)
-    start = find_start(structure, data, key_start, near)
-    walk = _Walk(coordinates, settings, start)
+    start = find_start(structure, data, key_start, near, meet)
+    walk = _Walk(coordinates, settings, start, meet)
     positions = 0.5 * jax.random.normal(key_chains, (settings.chains, coordinates.size))
-    frame, recorded, step_size = walk.run(positions, key_walk)
+    keys = jax.random.split(key_walk, settings.chains)
+    frame, lin, recorded, step_size = walk.run(meet.share(positions), meet.share(keys))
 
     def to_sites(position):
-        point, _ = coordinates.to_point(frame.to_x(position), frame.linearised)
+        point, _ = coordinates.to_point(coordinates.placed(frame, position), lin)
         free = coordinates.free(point)
         return free, constrain_fn(program, (structure, data), {}, free)
 
     flat = recorded.position.reshape(-1, coordinates.size)
     # lax.map in batches: a vmap over all draws would hold every run of every draw
     free, sites = jax.lax.map(to_sites, flat, batch_size=500)
-    shape = (settings.draws, settings.chains)
+    shape = recorded.position.shape[:2]
 
     def shaped(tree):
         return {k: jnp.swapaxes(v.reshape(*shape, *v.shape[1:]), 0, 1) for k, v in tree.items()}
@@ -162,72 +181,74 @@ def sample_traced(
 class _Walk:
     """The windows of warm-up and draws."""
 
-    def __init__(self, coordinates: Coordinates, settings: Settings, start: Start):
+    def __init__(self, coordinates: Coordinates, settings: Settings, start: Start, meet: Meet):
         self.coordinates = coordinates
         self.settings = settings
         self.start = start
+        self.meet = meet
         self.kernel = blackjax.nuts.build_kernel()
         self.averaging = dual_averaging_adaptation(settings.target_accept)
 
     def run(
-        self, positions: Float[Array, "chains n"], key: Array
-    ) -> tuple[_Frame, Recorded, Array]:
+        self, positions: Float[Array, "chains n"], keys: Key[Array, " chains"]
+    ) -> tuple[Frame, Linearised, Recorded, Array]:
         """Walk all windows; return the last frame, what the draws recorded, and the step size."""
         window, warmup = self.settings.window, self.settings.warmup
         n_warm = max(2, -(-warmup // window))
         n_draw = -(-self.settings.draws // window)
-        frame = _Frame(self.start.centre, self.start.factor, self.start.linearised)
-        x = jax.vmap(frame.to_x)(positions)
-        carry = (x, frame, jnp.asarray(0.5))
+        frame, lin = self.start
+        x = jax.vmap(lambda p: self.coordinates.placed(frame, p))(positions)
 
-        def one(carry, keyed):
-            key, index = keyed
-            x, frame, step_size = carry
+        def one(carry, index):
+            x, frame, lin, step_size = carry
             warming = index < n_warm
-            state, recorded, tuned = self._window(x, frame, step_size, warming, key)
+            own = jax.vmap(lambda key: jax.random.fold_in(key, index))(keys)
+            positions, recorded, tuned = self._window(x, frame, lin, step_size, warming, own)
             step_size = jnp.where(warming, tuned, step_size)
             # the last warm-up window only settles the step size in the final frame
             adapt = index < n_warm - 1
-            x = jax.vmap(frame.to_x)(state)
-            x, frame = jax.lax.cond(
-                adapt, lambda: self._adapt(x, frame, recorded.position), lambda: (x, frame)
+            x = jax.vmap(lambda p: self.coordinates.placed(frame, p))(positions)
+            visited = self.meet.gather(recorded.position, axis=1)
+            x, frame, lin = jax.lax.cond(
+                adapt, lambda: self._adapt(x, frame, lin, visited), lambda: (x, frame, lin)
             )
-            return (x, frame, step_size), recorded
+            return (x, frame, lin, step_size), recorded
 
-        keys = jax.random.split(key, n_warm + n_draw)
-        (_, frame, step_size), recorded = jax.lax.scan(
-            one, carry, (keys, jnp.arange(n_warm + n_draw))
-        )
+        carry = (x, frame, lin, jnp.asarray(0.5))
+        (_, frame, lin, step_size), recorded = jax.lax.scan(one, carry, jnp.arange(n_warm + n_draw))
         kept = jax.tree.map(
             lambda a: a[n_warm:].reshape(-1, *a.shape[2:])[: self.settings.draws], recorded
         )
-        return frame, kept, step_size
+        return frame, lin, kept, step_size
 
     def _window(
         self,
         x: Float[Array, "chains n"],
-        frame: _Frame,
+        frame: Frame,
+        lin: Linearised,
         step_size: Array,
         warming: Array,
-        key: Array,
+        keys: Key[Array, " chains"],
     ) -> tuple[Float[Array, "chains n"], Recorded, Array]:
-        """One window of NUTS, all chains together, one step size."""
+        """One window of NUTS, all chains together; also the step size that they tuned."""
 
         # jitted so that BlackJAX's several uses of it are traced once
         @jax.jit
         def density(position: Float[Array, " n"]) -> Float[Array, ""]:
-            return self.coordinates.log_density(frame.to_x(position), frame.linearised)
+            return self.coordinates.log_density(self.coordinates.placed(frame, position), lin)
 
         begin, update, finish = self.averaging
         unit = jnp.ones(self.coordinates.size)
-        states = jax.vmap(lambda p: blackjax.nuts.init(p, density))(jax.vmap(frame.to_position)(x))
 
-        def one(carry, key):
-            states, averaging = carry
-            tuned = jnp.exp(averaging.log_step_size)
-            step = self._chain_step(density, jnp.where(warming, tuned, step_size), unit)
-            states, info = jax.vmap(step)(jax.random.split(key, self.settings.chains), states)
-            averaging = update(averaging, jnp.mean(info.acceptance_rate))
+        def step(key: Array, state: Any, averaging: Any) -> tuple[Any, Any, Any]:
+            tuned = jnp.where(warming, jnp.exp(averaging.log_step_size), step_size)
+            depth = self.settings.max_depth
+            state, info = self.kernel(key, state, density, tuned, unit, max_num_doublings=depth)
+            return state, update(averaging, info.acceptance_rate), info
+
+        def one(carry, index):
+            own = jax.vmap(lambda key: jax.random.fold_in(key, index))(keys)
+            states, averaging, info = jax.vmap(step)(own, *carry)
             record = Recorded(
                 states.position,
                 info.is_divergent,
@@ -237,50 +258,41 @@ class _Walk:
             )
             return (states, averaging), record
 
-        carry = (states, begin(step_size))
+        positions = jax.vmap(lambda v: self.coordinates.position(frame, v))(x)
+        states = jax.vmap(lambda p: blackjax.nuts.init(p, density))(positions)
+        averaging = jax.vmap(lambda _: begin(step_size))(x)
         (states, averaging), recorded = jax.lax.scan(
-            one, carry, jax.random.split(key, self.settings.window)
+            one, (states, averaging), jnp.arange(self.settings.window)
         )
-        return states.position, recorded, finish(averaging)
-
-    def _chain_step(self, density: Callable, step_size: Array, unit: Array) -> Callable:
-        def step(key: Array, state: Any) -> Any:
-            return self.kernel(
-                key,
-                state,
-                density,
-                step_size,
-                unit,
-                max_num_doublings=self.settings.max_depth,
-            )
-
-        return step
+        tuned = self.meet.gather(jnp.log(jax.vmap(finish)(averaging)))
+        return states.position, recorded, jnp.exp(jnp.mean(tuned))
 
     def _adapt(
         self,
         x: Float[Array, "chains n"],
-        frame: _Frame,
-        positions: Float[Array, "window chains n"],
-    ) -> tuple[Float[Array, "chains n"], _Frame]:
-        """Linearise again at the window's mean and whiten with its draws."""
+        frame: Frame,
+        lin: Linearised,
+        positions: Float[Array, "window all_chains n"],
+    ) -> tuple[Float[Array, "chains n"], Frame, Linearised]:
+        """Linearise again at the window's mean and whiten with the draws of all chains."""
         coordinates = self.coordinates
-        late = positions[self.settings.window // 3 :].reshape(-1, coordinates.size)
+        late = positions[self.settings.window // 3 :]
 
         def visit(position: Float[Array, " n"]) -> tuple[Point, Weights]:
-            point, _ = coordinates.to_point(frame.to_x(position), frame.linearised)
+            point, _ = coordinates.to_point(coordinates.placed(frame, position), lin)
             return point, coordinates.weights(point)
 
-        points, weights = jax.vmap(visit)(late)
-        lin = coordinates.linearise(points.t.mean(0), jax.tree.map(lambda a: a.mean(0), weights))
-        relocated = jax.vmap(lambda p: coordinates.to_x(p, lin))(points)
-        centre = relocated.mean(0)
-        # in units of the start's whitening, shrunk towards it: few draws, many coordinates
-        units = jnp.linalg.solve(self.start.factor, (relocated - centre).T).T
-        effective = late.shape[0] / 4.0
-        weight = effective / (effective + coordinates.size)
-        covariance = weight * jnp.cov(units.T) + (1 - weight) * jnp.eye(coordinates.size)
-        factor = self.start.factor @ jnp.linalg.cholesky(covariance)
-        moved = jax.vmap(
-            lambda v: coordinates.to_x(coordinates.to_point(v, frame.linearised)[0], lin)
-        )(x)
-        return moved, _Frame(centre, factor, lin)
+        def mean(tree: Any) -> Any:
+            return jax.tree.map(lambda a: a.mean(0), tree)
+
+        def visit_all(positions: Float[Array, "all_chains n"]) -> tuple[Point, Weights]:
+            points, weights = jax.vmap(visit)(positions)
+            return points, mean(weights)
+
+        points, weights = jax.lax.map(visit_all, late)  # one by one: rows may be many
+        points = jax.tree.map(jnp.concatenate, points)
+        again = coordinates.linearise(points.t.mean(0), mean(weights))
+        relocated = jax.vmap(lambda p: coordinates.to_x(p, again))(points)
+        whitened = learned(coordinates.whole, self.start.frame.factor, relocated)
+        moved = jax.vmap(lambda v: coordinates.to_x(coordinates.to_point(v, lin)[0], again))(x)
+        return moved, whitened, again

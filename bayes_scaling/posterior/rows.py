@@ -89,6 +89,13 @@ class Rows:
         none = jnp.full(self.data.response.shape, self.structure.rungs)
         return jnp.concatenate([self.data.rung[self.data.losses.row], none])
 
+    def level(self, column: str) -> Int[Array, " rows"]:
+        """Group of each row."""
+        level = self.data.levels[column]
+        if self.data.losses is not None:
+            return jnp.concatenate([level[self.data.losses.row], level])
+        return jnp.tile(level, self.size // len(level))
+
     @property
     def observed(self) -> Float[Array, " rows"]:
         """Responses of continuous measures on the scale of their noise; zero for others."""

@@ -12,7 +12,10 @@ from jaxtyping import Float
 
 from bayes_scaling.program.structure import Data, Structure
 
-from .coordinates import Coordinates, Linearised, Point, Weights
+from .coordinates import Coordinates, Point
+from .devices import ALONE, Meet
+from .linearised import Linearised, Weights
+from .whitening import Frame, factor_of, independent
 
 STARTS = 8
 ITERATIONS = 40
@@ -23,16 +26,23 @@ SETTLES = 3.0  # prior sds to either side in which the settling of the noise is 
 LEGS, CLIMB = 4, 150  # of BFGS, and iterations of each
 
 
-class Start(NamedTuple):
-    """Where NUTS starts: centre and factor of the whitening, and the linearised program."""
+# a point, an inverse Hessian there, and the linearised program
+type Hill = tuple[Float[Array, " n"], Float[Array, "n n"], Linearised]
 
-    centre: Float[Array, " n"]
-    factor: Float[Array, "n n"]
+
+class Start(NamedTuple):
+    """Where NUTS starts: the whitening, and the linearised program."""
+
+    frame: Frame
     linearised: Linearised
 
 
 def find_start(
-    structure: Structure, data: Data, key: Array, near: dict[str, Array] | None = None
+    structure: Structure,
+    data: Data,
+    key: Array,
+    near: dict[str, Array] | None = None,
+    meet: Meet = ALONE,
 ) -> Start:
     """Search from several starts; linearise and whiten at the best mode.
 
@@ -69,17 +79,20 @@ def find_start(
         (point, weights), _ = jax.lax.scan(iterate, state, None, length=iterations)
         return coordinates.log_posterior(point), point, weights
 
-    heights, points, weights = jax.vmap(search)(jax.random.split(key, starts))
+    keys = jax.random.split(key, starts)
+    own = jax.vmap(search)(keys if starts % meet.devices else meet.share(keys))
+    heights, points, weights = jax.tree.map(meet.gather, own)
     best = _highest(heights)
     point, weights = jax.tree.map(lambda a: a[best], (points, weights))
     tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
-    start = Start(
-        jnp.concatenate([point.eta, tail]),
-        jnp.diag(jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])),
-        coordinates.linearise(point.t, weights),
-    )
+    centre = jnp.concatenate([point.eta, tail])
+    lin = coordinates.linearise(point.t, weights)
+    widths = jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])
+    if structure.law.scatter is None:
+        return Start(Frame(centre, independent(coordinates.whole, widths)), lin)
     # where the law has a say in the noise, the weights' fixed point is no mode
-    return start if structure.law.scatter is None else _climb(coordinates, start)
+    centre, inverse, lin = _climb(coordinates, (centre, jnp.diag(widths**2), lin))
+    return Start(Frame(centre, factor_of(coordinates.whole, inverse)), lin)
 
 
 def _line(coordinates: Coordinates, point: Point, place: int, ends: tuple[Any, Any]) -> Point:
@@ -108,20 +121,23 @@ def _highest(heights: Float[Array, " k"]) -> Array:
     return jnp.argmax(jnp.where(jnp.isfinite(heights), heights, -jnp.inf))
 
 
-def _climb(coordinates: Coordinates, start: Start) -> Start:
+def _climb(coordinates: Coordinates, hill: Hill) -> Hill:
     """Climb to the mode by BFGS, in coordinates that are linearised again on the way."""
 
-    def leg(start: Start, _: None) -> tuple[Start, None]:
-        x, inverse = _bfgs(lambda x: -coordinates.log_density(x, start.linearised), start)
-        point = coordinates.to_point(x, start.linearised)[0]
+    def leg(hill: Hill, _: None) -> tuple[Hill, None]:
+        x, inverse, lin = hill
+        x, inverse = _bfgs(lambda x: -coordinates.log_density(x, lin), x, inverse)
+        point = coordinates.to_point(x, lin)[0]
         lin = coordinates.linearise(point.t, coordinates.weights(point))
-        return Start(coordinates.to_x(point, lin), jnp.linalg.cholesky(inverse), lin), None
+        return (coordinates.to_x(point, lin), inverse, lin), None
 
-    return jax.lax.scan(leg, start, None, length=LEGS)[0]
+    return jax.lax.scan(leg, hill, None, length=LEGS)[0]
 
 
 def _bfgs(
-    function: Callable[[Float[Array, " n"]], Float[Array, ""]], start: Start
+    function: Callable[[Float[Array, " n"]], Float[Array, ""]],
+    x: Float[Array, " n"],
+    inverse: Float[Array, "n n"],
 ) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
     """Minimum and inverse Hessian; one gradient an iteration, so that it compiles once."""
     slope = jax.value_and_grad(function)
@@ -145,9 +161,8 @@ def _bfgs(
         return (x, value, gradient, inverse, jnp.where(lower, 1.0, 0.4 * fraction)), None
 
     # the first step is of length zero, so that the gradient is compiled in one place
-    x, nowhere = start.centre, jnp.asarray(jnp.inf)
-    state = (x, nowhere, jnp.zeros_like(x), start.factor @ start.factor.T, jnp.asarray(1.0))
-    (x, *_, inverse, _), _ = jax.lax.scan(climb, state, None, length=CLIMB)
+    nowhere: Any = (x, jnp.asarray(jnp.inf), jnp.zeros_like(x), inverse, jnp.asarray(1.0))
+    (x, *_, inverse, _), _ = jax.lax.scan(climb, nowhere, None, length=CLIMB)
     return x, inverse
 
 

@@ -270,12 +270,15 @@ def _outlying_rows(runs: Runs) -> Iterator[Finding]:
     # diverged runs and unknown settings are known already
     runs = runs.select(~runs.diverged & runs.frame[list(runs.inputs)].notna().all(axis=1))
     response = runs.frame["response"].to_numpy()
-    design = _design(runs)
+    group = max(runs.groups, key=lambda g: len(runs.levels(g)), default=None)
+    design = _design(runs, group)
     if len(runs) < _OUTLIER_ROWS or design is None:
         return
+    codes = runs.frame[group].factorize()[0] if group else np.zeros(len(runs), dtype=int)
     positive = bool((response > 0).all())
     floor = _FLOOR if positive else _FLOOR * float(np.median(np.abs(response)))
-    residuals = _robust_residuals(design, np.log(response) if positive else response, floor)
+    logs = np.log(response) if positive else response
+    residuals = _robust_residuals(design, codes, logs, floor)
     outlying = np.abs(residuals) > _OUTLYING * _robust_sd(residuals, floor)
     if outlying.any():
         rows = runs.frame["row"].to_numpy()[outlying]
@@ -290,38 +293,51 @@ def _outlying_rows(runs: Runs) -> Iterator[Finding]:
         )
 
 
-def _design(runs: Runs) -> Floats | None:
-    """Regressors of a smooth curve: the richest with three rows a coefficient, if any."""
+def _design(runs: Runs, group: str | None) -> Floats | None:
+    """Regressors of a smooth curve: the richest with three rows a coefficient, if any.
+
+    Levels of one column, the one given, have no regressors: a regression of 512 of them is slow.
+    """
     values = runs.frame[list(runs.inputs)].to_numpy()
     scales = (values > 0).all(axis=0)
     logs = np.where(scales, np.log(np.where(scales, values, 1.0)), values)
     spread = np.ptp(logs, axis=0, keepdims=True)
     z = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    dummies = [
-        runs.frame[group] == level for group in runs.groups for level in runs.levels(group)[1:]
-    ]
-    linear = np.column_stack([np.ones(len(z)), z, *dummies])
+    others = [g for g in runs.groups if g != group]
+    dummies = [runs.frame[g] == level for g in others for level in runs.levels(g)[1:]]
+    within = len(runs.levels(group)) if group else 1
+    linear = np.column_stack([z, *dummies])
     crossed = [z[:, [i]] * z[:, [j]] for i, j in combinations(range(z.shape[1]), 2)]
     squared = np.column_stack([linear, z**2])
     full = np.column_stack([squared, *crossed])
-    return next((d for d in (full, squared, linear) if 3 * d.shape[1] <= len(z)), None)
+    return next((d for d in (full, squared, linear) if 3 * (d.shape[1] + within) <= len(z)), None)
 
 
 def _robust_sd(residuals: Floats, floor: float) -> float:
     return max(1.4826 * float(np.median(np.abs(residuals))), floor)
 
 
-def _robust_residuals(design: Floats, response: Floats, floor: float) -> Floats:
+def _robust_residuals(design: Floats, codes: np.ndarray, response: Floats, floor: float) -> Floats:
     """Residuals of a bisquare regression that starts from least absolute deviations.
 
-    The start matters: from least squares, several diverged runs hide one another.
+    The start matters: from least squares, several diverged runs hide one another. Groups have
+    an intercept each, which is taken out of all columns by their weighted means.
     """
+
+    def within(columns: Floats) -> Floats:
+        weight = np.where(np.bincount(codes, weights)[codes] > 0, weights, 1.0)
+        total = np.bincount(codes, weight)
+        means = [np.bincount(codes, weight * column) / total for column in columns.T]
+        return columns - np.column_stack(means)[codes]
+
+    both = np.column_stack([design, response])
     weights = np.ones(len(response))
     residuals = response
     for step in range(60):
         root = np.sqrt(weights)
-        fitted = np.linalg.lstsq(design * root[:, None], response * root, rcond=None)[0]
-        residuals = response - design @ fitted
+        centred = within(both)
+        x, y = centred[:, :-1], centred[:, -1]
+        residuals = y - x @ np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
         if step < 30:
             weights = 1 / np.maximum(np.abs(residuals), floor / 10)
         else:

@@ -151,8 +151,8 @@ def test_a_start_does_not_run_away_where_rungs_take_up_the_residuals(warm: bool)
     near = module._near(fit, structure, data, spec) if warm else None
     start = jax.jit(lambda near: find_start(structure, data, jax.random.key(0), near))(near)
     coordinates = Coordinates(structure, data)
-    height = jax.jit(coordinates.log_density)(start.centre, start.linearised)
-    assert np.isfinite(start.centre).all()
+    height = jax.jit(coordinates.log_density)(start.frame.centre, start.linearised)
+    assert np.isfinite(start.frame.centre).all()
     assert np.isfinite(height)
 
 

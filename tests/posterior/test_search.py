@@ -85,7 +85,7 @@ def test_the_start_is_the_mode(found: tuple[Coordinates, Start]) -> None:
         with np.errstate(invalid="ignore", over="ignore"):
             return -float(optimize.minimize(slope, x, jac=True, method="BFGS").fun)
 
-    centre, rng = np.asarray(start.centre), np.random.default_rng(1)
+    centre, rng = np.asarray(start.frame.centre), np.random.default_rng(1)
     here = -float(slope(centre)[0])
     others = [search(centre), *(search(centre + rng.normal(size=centre.size)) for _ in range(3))]
     assert max(others) - here < 0.02, (here, others)
@@ -93,7 +93,7 @@ def test_the_start_is_the_mode(found: tuple[Coordinates, Start]) -> None:
 
 def test_the_start_is_near_the_truth(found: tuple[Coordinates, Start]) -> None:
     coordinates, start = found
-    point = coordinates.to_point(start.centre, start.linearised)[0]
+    point = coordinates.to_point(start.frame.centre, start.linearised)[0]
     free, truth = coordinates.free(point), TRUTHS[coordinates.structure.law.name]
     assert float(jnp.exp(free["sigma"])) == pytest.approx(SIGMA, rel=0.6)
     assert float(jnp.exp(free["level"])) == pytest.approx(truth["level"], rel=0.02)
