@@ -180,7 +180,7 @@ def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the sampler was reached")
 
-    monkeypatch.setattr("bayes_scaling.posterior.model.compiled_sampler", refuse)
+    monkeypatch.setattr("bayes_scaling.posterior.compiled.compiled_sampler", refuse)
 
 
 @pytest.fixture(scope="module")

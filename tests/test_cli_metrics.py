@@ -55,7 +55,7 @@ def folder(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def refuse(*_: object) -> None:
         raise AssertionError("the sampler was reached")
 
-    monkeypatch.setattr("bayes_scaling.posterior.model.compiled_sampler", refuse)
+    monkeypatch.setattr("bayes_scaling.posterior.compiled.compiled_sampler", refuse)
     monkeypatch.chdir(kept)
     return kept
 

@@ -16,8 +16,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.lax.linalg import cholesky, triangular_solve
+from jax.lax import linalg
 from jaxtyping import Float, Int
+
+SMALL = 4  # largest blocks whose elements are worked on one by one
 
 
 class Split(NamedTuple):
@@ -57,10 +59,10 @@ class Arrow(NamedTuple):
 
     def root(self) -> Root:
         """Cholesky root of a positive definite matrix."""
-        own = cholesky(self.own, symmetrize_input=False)
+        own = cholesky(self.own)
         cross = solve_lower(own, self.cross)
         border = self.border - jnp.einsum("gib,gic->bc", cross, cross)
-        return Root(own, cross, cholesky(border, symmetrize_input=False))
+        return Root(own, cross, cholesky(border))
 
 
 class Root(NamedTuple):
@@ -129,8 +131,38 @@ class Layout:
         return jnp.concatenate([parts.own.ravel(), parts.border])[self._order]
 
 
+def cholesky(matrix: Float[Array, "*m k k"]) -> Float[Array, "*m k k"]:
+    """Return the lower Cholesky root of positive definite matrices."""
+    k = matrix.shape[-1]
+    if not _unrolled(matrix):
+        return linalg.cholesky(matrix, symmetrize_input=False)
+    zero = jnp.zeros_like(matrix[..., 0, 0])
+    root = [[zero] * k for _ in range(k)]
+    for j in range(k):
+        for i in range(j, k):
+            left = matrix[..., i, j] - sum(root[i][m] * root[j][m] for m in range(j))
+            root[i][j] = jnp.sqrt(left) if i == j else left / root[j][j]
+    return jnp.stack([jnp.stack(row, -1) for row in root], -2)
+
+
 def solve_lower(
     root: Float[Array, "*m k k"], right: Float[Array, "*m k c"], *, transposed: bool = False
 ) -> Float[Array, "*m k c"]:
     """Return ``L^-1 r``, or ``L^-T r``, of lower triangles."""
-    return triangular_solve(root, right, left_side=True, lower=True, transpose_a=transposed)
+    k = root.shape[-1]
+    if not _unrolled(root):
+        return linalg.triangular_solve(
+            root, right, left_side=True, lower=True, transpose_a=transposed
+        )
+    found: dict[int, Array] = {}
+    for i in reversed(range(k)) if transposed else range(k):
+        left = right[..., i, :]
+        for j, known in found.items():
+            left = left - (root[..., j, i] if transposed else root[..., i, j])[..., None] * known
+        found[i] = left / root[..., i, i, None]
+    return jnp.stack([found[i] for i in range(k)], -2)
+
+
+def _unrolled(matrix: Float[Array, "*m k k"]) -> bool:
+    """Whether many small matrices are worked on element by element: LAPACK takes one at a time."""
+    return matrix.ndim > 2 and matrix.shape[-1] <= SMALL

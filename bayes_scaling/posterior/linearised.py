@@ -97,7 +97,8 @@ class Sums:
             self.layout = Layout(of_rungs[:, None], border)
         else:
             self.layout = Layout(slots, np.concatenate([border, of_rungs]))
-        self.n_border = border.size  # without rungs
+        laid = structure.side_by_side
+        self.side_by_side = laid is not None and laid[0] == self.column
 
     def jacobian(
         self, predict: Callable[[Array], Array], t: Float[Array, " d"]
@@ -154,7 +155,10 @@ class Sums:
         return jax.ops.segment_sum(values, self.rows.rung, self.rungs)
 
     def _by_block(self, values: Float[Array, "rows *k"]) -> Float[Array, "blocks *k"]:
-        return jax.ops.segment_sum(values, self._block, len(self.layout.own))
+        blocks = len(self.layout.own)
+        if self.side_by_side:
+            return values.reshape(blocks, -1, *values.shape[1:]).sum(1)
+        return jax.ops.segment_sum(values, self._block, blocks)
 
     @property
     def _block(self) -> Int[Array, " rows"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -12,25 +11,26 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.errors import Finding, TableError, UsageError
-from bayes_scaling.jax_setup import DeviceName, devices_named, one_thread_linear_algebra
+from bayes_scaling.jax_setup import DeviceName, devices_named
 from bayes_scaling.law import Law, Prior
 from bayes_scaling.law.priors import LINKS
-from bayes_scaling.program import Data, Spec, Structure, build_data, build_spec, draw_prior
+from bayes_scaling.program import Spec, build_data, build_spec, draw_prior
 from bayes_scaling.program.counts import merged
 from bayes_scaling.program.discrepancy import interval_labels
 from bayes_scaling.program.pooling import Pool
 from bayes_scaling.program.population import Population, population_of
+from bayes_scaling.program.side_by_side import side_by_side
 from bayes_scaling.runs import Runs, check_runs
 from bayes_scaling.runs.check import TO_LEARN
 
+from .compiled import draw
 from .fit import Fit, Record, as_dataset, file_sha256
-from .nuts import Draws, Settings, sample
+from .nuts import Draws, Settings
 from .pointwise import UNREAD
 from .whole import whole_discrepancy
 
 PACKAGES = ("bayes-scaling", "jax", "numpyro", "blackjax", "xarray", "arviz-stats")
 PriorName = Literal["weak", "population"]
-_compiled: dict[Any, Any] = {}
 
 
 class ScalingModel:
@@ -203,15 +203,16 @@ class ScalingModel:
         spec = self.spec(runs)
         structure = spec.structure(self.law)
         data = merged(structure, build_data(spec, self.law, runs))
-        devices = devices_named(device)
-        with jax.default_device(devices[0]), one_thread_linear_algebra():
-            say("compiling")
-            begun = time.perf_counter()
-            run = compiled_sampler(structure, data, settings, devices=devices)
-            compiled = time.perf_counter()
-            say(f"sampling {chains} chains of {warmup} + {draws}")
-            drawn = jax.block_until_ready(run(data, jax.random.key(seed), None))
-            seconds = {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
+        structure, data = side_by_side(structure, data)
+        say("compiling")
+        drawn, seconds = draw(
+            structure,
+            data,
+            settings,
+            seed,
+            devices=devices_named(device),
+            tell=lambda: say(f"sampling {chains} chains of {warmup} + {draws}"),
+        )
         return assemble(self.law, spec, runs, drawn, settings, seed, seconds)
 
 
@@ -246,31 +247,9 @@ def _population(law: Law, prior: PriorName | Population) -> Population | None:
     return population_of(law) if prior == "population" else None
 
 
-def compilations() -> int:
-    """Return how many sampling programs this process has compiled."""
-    return len(_compiled)
-
-
 def run_labels(runs: Runs) -> list[str]:
     """Labels of the runs: their name, or the number of their row in the source."""
     return [str(v) for v in runs.frame["run" if "run" in runs.frame else "row"]]
-
-
-def compiled_sampler(
-    structure: Structure,
-    data: Data,
-    settings: Settings,
-    near: Mapping[str, Any] | None = None,
-    devices: tuple[Any, ...] | None = None,
-) -> Any:
-    """Compiled sampler, kept for fits of the same structure and shapes on the same devices."""
-    devices = devices or devices_named("auto")
-    shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves((data, near)))
-    key = (structure, shapes, settings, devices)
-    if key not in _compiled:
-        lowered = sample.lower(structure, data, jax.random.key(0), settings, near, devices=devices)
-        _compiled[key] = lowered.compile()
-    return _compiled[key]
 
 
 def _settings(chains: int, draws: int, warmup: int, target_accept: float) -> Settings:

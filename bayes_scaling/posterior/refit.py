@@ -24,8 +24,9 @@ from bayes_scaling.program.rungs import rung_labels
 from bayes_scaling.program.structure import Structure
 from bayes_scaling.runs import Runs, read_runs
 
+from .compiled import compiled_sampler
 from .fit import Fit
-from .model import assemble, compiled_sampler
+from .model import assemble
 from .nuts import Draws, Settings
 
 ROLES = ("rung", "seed", "se", "trials", "untuned")

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.lax.linalg import cholesky
 from jaxtyping import Float
 
-from .arrow import Layout, Split, solve_lower
+from .arrow import Layout, Split, cholesky, solve_lower
 
 
 class Factor(NamedTuple):

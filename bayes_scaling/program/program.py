@@ -19,7 +19,7 @@ from .chain import chain_centres, chained
 from .mixture import mixed
 from .noise import RUNG_SD, rung_distribution
 from .observation import Observations, sample_noise, spread_of
-from .structure import OWN_WALKS, Data, Structure, departure_site, own_site, rung_unit
+from .structure import OWN_WALKS, Data, Structure, at_rows, departure_site, own_site, rung_unit
 
 
 def program(structure: Structure, data: Data, *, observed: bool = True) -> None:
@@ -117,9 +117,9 @@ def parameters_of(structure: Structure, data: Data, free: Mapping[str, Array]) -
     for p, parameter in structure.law.parameters.items():
         z = free[structure.centre_site(p)]
         for column in structure.columns_of(p, "separate"):
-            z = z[data.levels[column]]
+            z = at_rows(structure, data, column, z)
         for column in structure.columns_of(p, "partial"):
-            z = z + free[f"{p}_effect_{column}"][data.levels[column]]
+            z = z + at_rows(structure, data, column, free[f"{p}_effect_{column}"])
         values[p] = LINKS[parameter.prior.link].to_support(z)
     if structure.walks:
         assert data.departures is not None
@@ -127,7 +127,8 @@ def parameters_of(structure: Structure, data: Data, free: Mapping[str, Array]) -
         shared = [data.departures[w] @ free[departure_site(w)] for w in walks]
         along = jnp.concatenate([data.departures[w] for w in walks[:OWN_WALKS]], axis=1)
         own = [
-            jnp.sum(along * free[own_site(c)][data.levels[c]], axis=1) for c in structure.departing
+            jnp.sum(along * at_rows(structure, data, c, free[own_site(c)]), axis=1)
+            for c in structure.departing
         ]
         values[DISCREPANCY] = reduce(jnp.add, [*shared, *own])
     return values

@@ -89,6 +89,9 @@ class Structure:
         scale, which are the first `OWN_WALKS`.
     settling : bool
         Whether noise falls with scale, along the first walk.
+    side_by_side : tuple, optional
+        Grouping column whose levels have equally many rows each, one level after another, and
+        how many.
     """
 
     law: Law
@@ -104,6 +107,7 @@ class Structure:
     walks: tuple[tuple[str, int], ...] = ()
     departing: tuple[str, ...] = ()
     settling: bool = False
+    side_by_side: tuple[str, int] | None = None
 
     def group_sd(self, parameter: str, site: str) -> float:
         """Scale of the half-normal prior of a parameter's group sd, by the name of its site."""
@@ -293,6 +297,13 @@ class Data(NamedTuple):
     copies: Float[Array, " runs"] | None = None
     departures: dict[str, Float[Array, "runs intervals"]] | None = None
     scale_decades: Float[Array, " runs"] | None = None
+
+
+def at_rows(structure: Structure, data: Data, column: str, values: Array) -> Array:
+    """Return what the levels of a grouping column have, (levels, ...), for each row."""
+    if structure.side_by_side and structure.side_by_side[0] == column:
+        return jnp.repeat(values, structure.side_by_side[1], axis=0)
+    return values[data.levels[column]]
 
 
 def rung_unit(structure: Structure, data: Data) -> Float[Array, ""]:

@@ -15,7 +15,7 @@ from scipy import stats
 import bayes_scaling as bs
 from bayes_scaling.errors import FitError
 from bayes_scaling.posterior import Fit, ScalingModel, load_fit
-from bayes_scaling.posterior.model import compilations
+from bayes_scaling.posterior.compiled import compilations
 
 AXES = {"chain_axis": 0, "draw_axis": 1}
 

@@ -18,8 +18,9 @@ import bayes_scaling.posterior.refit as module
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, Settings
+from bayes_scaling.posterior.compiled import compilations, compiled_sampler
 from bayes_scaling.posterior.coordinates import Coordinates
-from bayes_scaling.posterior.model import assemble, compilations, compiled_sampler
+from bayes_scaling.posterior.model import assemble
 from bayes_scaling.posterior.nuts import Draws
 from bayes_scaling.posterior.refit import grown, refit, table_of, with_more
 from bayes_scaling.posterior.search import find_start
