@@ -1,4 +1,4 @@
-"""What both benchmarks share: the table, the compared quantities, effective draws."""
+"""What agreement and speed share: the table, the compared quantities, effective draws."""
 
 import sys
 from collections.abc import Mapping
@@ -48,6 +48,11 @@ def published_draws(posterior: xr.Dataset, n0: float, d0: float) -> dict[str, np
 def smallest_ess(draws: Draws) -> float:
     """Return the bulk ESS of the worst quantity."""
     return min(float(array_stats.ess(d, method="bulk", **AXES)) for d in draws.values())
+
+
+def largest_rhat(draws: Draws) -> float:
+    """Return the R-hat of the worst quantity."""
+    return max(float(array_stats.rhat(d, **AXES)) for d in draws.values())
 
 
 def mean_error(draws: np.ndarray) -> float:
