@@ -60,6 +60,11 @@ def mean_error(draws: np.ndarray) -> float:
     return float(array_stats.mcse(draws, method="mean", **AXES))
 
 
+def sd_error(draws: np.ndarray) -> float:
+    """Return the Monte Carlo standard error of the standard deviation."""
+    return float(array_stats.mcse(draws, method="sd", **AXES))
+
+
 def _values(posterior: xr.Dataset) -> dict[str, Any]:
     names = ("level", "reducible", "share_N", "alpha", "beta", "sigma", "nu")
     return {k: posterior[k].transpose("chain", "draw").to_numpy() for k in names}

@@ -90,6 +90,7 @@ def test_an_exponent_is_that_of_a_power_law() -> None:
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
+    assert number(1.00438, 4) == "1.004"
 
 
 def found(size: int, seed: int = 0) -> dict[str, float]:

@@ -30,6 +30,8 @@ class Line:
         The line is then the ratio of `value` and this number, and shows both.
     at_least, at_most : float, optional
         Its target.
+    digits : int
+        That are significant.
     """
 
     section: str
@@ -39,6 +41,7 @@ class Line:
     over: Value | None = None
     at_least: float | None = None
     at_most: float | None = None
+    digits: int = 3
 
     def row(self, rounds: Sequence[Round]) -> str:
         """Return the line over all rounds that have measured what it needs."""
@@ -49,7 +52,8 @@ class Line:
         parts = [[of(r) for r in whole] for of in (self.value, self.over) if of]
         values = parts[0] if self.over is None else [a / b for a, b in zip(*parts, strict=True)]
         median = statistics.median(values)
-        spread = f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
+        low, high = (number(end(values), self.digits) for end in (min, max))
+        spread = f"{low} to {high}" if len(values) > 1 else ""
         made_of = " / ".join(number(statistics.median(p)) for p in parts) if self.over else ""
         return (
             f"| {self.label} | {number(median)} | {spread} | {made_of} | {self._target(median)} |"
@@ -77,14 +81,14 @@ def why_missing(needs: Sequence[str], rounds: Sequence[Round]) -> str:
     return "not asked for"
 
 
-def number(value: float) -> str:
-    """Return three significant digits, and whole numbers from a hundred on."""
+def number(value: float, digits: int = 3) -> str:
+    """Return some significant digits, and whole numbers from a hundred on."""
     if not math.isfinite(value):
         return str(value)
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{digits}f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}"
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:

@@ -191,7 +191,7 @@ def _of_groups(groups: int) -> Iterator[Line]:
     strict = groups == HEADLINE
     seconds = f"{label} seconds from a new process to draws, empty compilation cache"
     yield Line("pooled", seconds, needs, _of(job, "whole"), at_most=slowest)
-    yield Line("pooled", f"{label} largest R-hat", needs, _of(job, "rhat"), at_most=rhat)
+    yield Line("pooled", f"{label} largest R-hat", needs, _of(job, "rhat"), at_most=rhat, digits=4)
     least, most = (400, 0) if strict else (None, None)
     yield Line("pooled", f"{label} smallest bulk ESS", needs, _of(job, "ess"), at_least=least)
     yield Line("pooled", f"{label} divergences", needs, _of(job, "divergences"), at_most=most)
