@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3.12
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: results install test test-slow lint format types laws bench agreement demo ladder ladder-smoke ci
+.PHONY: results install test test-slow lint format types laws bench bench-quick agreement demo ladder ladder-smoke ci
 
 install:
 	$(PYTHON) -m venv .venv
@@ -34,9 +34,13 @@ laws:
 results:
 	python tests/results.py
 
-# bench and agreement need the extra: pip install -c constraints.txt -e ".[benchmarks]"
+# these need the extra: pip install -c constraints.txt -e ".[benchmarks]"
 bench:
 	python -m benchmarks.speed --write
+
+# small sizes, one round; without the extra it leaves out PyMC's lines
+bench-quick:
+	python -m benchmarks.speed --quick --fresh
 
 agreement:
 	python -m benchmarks.agreement

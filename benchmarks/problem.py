@@ -1,4 +1,4 @@
-"""What both benchmarks share: the table, the compared quantities, effective draws."""
+"""What agreement and speed share: the table, the compared quantities, effective draws."""
 
 import sys
 from collections.abc import Mapping
@@ -50,9 +50,19 @@ def smallest_ess(draws: Draws) -> float:
     return min(float(array_stats.ess(d, method="bulk", **AXES)) for d in draws.values())
 
 
+def largest_rhat(draws: Draws) -> float:
+    """Return the R-hat of the worst quantity."""
+    return max(float(array_stats.rhat(d, **AXES)) for d in draws.values())
+
+
 def mean_error(draws: np.ndarray) -> float:
     """Return the Monte Carlo standard error of the mean."""
     return float(array_stats.mcse(draws, method="mean", **AXES))
+
+
+def sd_error(draws: np.ndarray) -> float:
+    """Return the Monte Carlo standard error of the standard deviation."""
+    return float(array_stats.mcse(draws, method="sd", **AXES))
 
 
 def _values(posterior: xr.Dataset) -> dict[str, Any]:
