@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 from contextlib import AbstractContextManager
@@ -15,6 +14,14 @@ from .errors import UsageError
 
 DeviceName = Literal["auto", "cpu", "gpu"]
 MOST_HOST_DEVICES = 8
+# how long, in seconds, chains on one device wait for those on another: by default XLA ends the
+# process after 40, and trees of different depth take longer
+WAITS = (
+    "--xla_cpu_collective_call_warn_stuck_timeout_seconds",
+    "--xla_cpu_collective_call_terminate_timeout_seconds",
+)
+PATIENCE = 1_000_000
+_host_devices_meet = False
 
 
 def configure() -> None:
@@ -24,16 +31,28 @@ def configure() -> None:
     ``JAX_NUM_CPU_DEVICES``) are left alone.
     """
     jax.config.update("jax_enable_x64", True)
-    if not os.environ.get("JAX_NUM_CPU_DEVICES"):
-        # one a core, so that chains and fits run side by side; too late where JAX is in use
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", min(usable_cores(), MOST_HOST_DEVICES))
+    _host_devices()
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         cache = user_cache_path("bayes-scaling") / "jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))
     # the defaults leave out small and fast-compiling programs, of which there are many
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def _host_devices() -> None:
+    """Let JAX show a device a core, so that chains and fits run side by side."""
+    global _host_devices_meet
+    wanted = os.environ.get("JAX_NUM_CPU_DEVICES") or min(usable_cores(), MOST_HOST_DEVICES)
+    try:
+        jax.config.update("jax_num_cpu_devices", int(wanted))
+    except RuntimeError:  # JAX is in use already
+        return
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = " ".join(
+        [flags, *(f"{k}={PATIENCE}" for k in WAITS if k not in flags)]
+    )
+    _host_devices_meet = True
 
 
 def usable_cores() -> int:
@@ -95,7 +114,8 @@ def devices_named(name: DeviceName) -> tuple[Any, ...]:
     if name == "auto" and chosen is not None:
         return tuple(jax.devices(chosen)) if isinstance(chosen, str) else (chosen,)
     try:
-        return tuple(jax.devices("gpu" if name == "gpu" else "cpu"))
+        found = tuple(jax.devices("gpu" if name == "gpu" else "cpu"))
+        return found if name == "gpu" or _host_devices_meet else found[:1]
     except RuntimeError as error:
         raise UsageError(
             "no GPU is visible to JAX; use device='cpu' (--device cpu), or install JAX's "

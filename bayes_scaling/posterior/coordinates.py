@@ -38,15 +38,16 @@ from bayes_scaling.program.noise import (
     RUNG_SD,
     rung_weights,
 )
-from bayes_scaling.program.observation import correlation
+from bayes_scaling.program.observation import correlation, spread_of
 from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure, rung_unit
 
 from .arrow import Arrow, Layout, Root, Split
+from .integrated import Conditional, conditional
 from .linearised import Linearised, Sums, Weights
 from .modes import log_normal_mode, scale_mode
 from .rows import Measure, Rows
-from .start import centre_shifts, first_sites
+from .start import centre_shifts, first_sites, log_prior_of_centres, scale_widths
 from .whitening import Frame
 
 Free = dict[str, Array]
@@ -97,14 +98,21 @@ class Coordinates:
         places = {k: next(order).reshape(sites[k].shape) for k in sorted(t0)}
         self.sums = Sums(structure, self.rows, places)
         self.layout = self.sums.layout
+        count = len(structure.integrated)
+        self._integrated, seen = np.split(self.layout.own, [count], axis=1)
+        self._kept = np.setdiff1d(np.arange(self.n_t + self.n_rungs), self._integrated)
         # of all coordinates: scales are in the border, too
-        border = [np.arange(self.n_eta), self.n_eta + self.layout.border]
-        self.whole = Layout(self.n_eta + self.layout.own, np.concatenate(border))
+        place = np.zeros(self.n_t + self.n_rungs, dtype=int)
+        place[self._kept] = self.n_eta + np.arange(self._kept.size)
+        border = [np.arange(self.n_eta), place[self.layout.border]]
+        self.whole = Layout(
+            place[seen] if seen.size else np.zeros((0, 1), int), np.concatenate(border)
+        )
 
     @property
     def size(self) -> int:
         """Number of coordinates."""
-        return self.n_eta + self.n_t + self.n_rungs
+        return self.n_eta + self._kept.size
 
     def free(self, point: Point) -> Free:
         """All sites on the unconstrained scale."""
@@ -128,20 +136,36 @@ class Coordinates:
         value = -potential_energy(program, (self.structure, self.data), {}, self.free(point))
         return jnp.where(jnp.isnan(value), -jnp.inf, value)
 
-    def to_point(self, x: Float[Array, " n"], lin: Linearised) -> tuple[Point, Float[Array, ""]]:
-        """Map coordinates to the program's sites; also the log determinant."""
-        eta, z = x[: self.n_eta], x[self.n_eta :]
+    def to_point(
+        self, x: Float[Array, " n"], lin: Linearised, key: Array | None = None
+    ) -> tuple[Point, Float[Array, ""]]:
+        """Map coordinates to the program's sites; also the log determinant.
+
+        Effects that are integrated out take their mean given all else, or a draw with a `key`;
+        the log density then is that of all else.
+        """
+        eta, kept = x[: self.n_eta], x[self.n_eta :]
+        z = jnp.zeros(self._scale.size).at[self._kept].set(kept)
         root, half = self._conditional(eta, lin)
         drawn = jax.tree.map(jnp.add, half, self.layout.split(z))
         t, u = self._parts(root.solve_transposed(drawn))
-        return Point(eta, t, u + self._bend(eta, t, lin)), -root.log_det()
+        if not self._integrated.size:
+            return Point(eta, t, u + self._bend(eta, t, lin)), -root.log_det()
+        found = self._given_all_else(Point(eta, t, u))
+        zeros = jnp.zeros(found.mean.shape)
+        hidden = found.drawn(zeros if key is None else jax.random.normal(key, zeros.shape))
+        count = zeros.shape[1]
+        integrated = jnp.diagonal(root.own[:, :count, :count], axis1=-2, axis2=-1)
+        log_det = jnp.sum(jnp.log(integrated)) - root.log_det() - found.log_det()
+        return Point(eta, t.at[self._integrated].set(hidden), u), log_det
 
     def to_x(self, point: Point, lin: Linearised) -> Float[Array, " n"]:
         """Inverse of `to_point`."""
         root, half = self._conditional(point.eta, lin)
-        u = point.u - self._bend(point.eta, point.t, lin)
+        u = point.u if self._integrated.size else point.u - self._bend(point.eta, point.t, lin)
         drawn = root.times_transposed(self.layout.split(jnp.concatenate([point.t, u])))
-        return jnp.append(point.eta, self.layout.join(jax.tree.map(jnp.subtract, drawn, half)))
+        z = self.layout.join(jax.tree.map(jnp.subtract, drawn, half))
+        return jnp.append(point.eta, z[self._kept])
 
     def placed(self, frame: Frame, position: Float[Array, " n"]) -> Float[Array, " n"]:
         """Coordinates of a whitened position."""
@@ -214,8 +238,9 @@ class Coordinates:
     @property
     def eta_width(self) -> Float[Array, " e"]:
         """Rough posterior sds of the scales, where the whitening starts."""
-        known = {"sigma": 0.2, "nu": 1.0, "loss_sigma": 0.2, "loss_nu": 1.0}
-        return jnp.array([known.get(k, 0.5) for k in sorted(self._where)])
+        members = np.bincount(self._scale[self._scale >= 0], minlength=self.n_eta)
+        widths = scale_widths(self.rows.size, {k: members[i] for k, i in self._where.items()})
+        return jnp.array([widths[k] for k in sorted(self._where)])
 
     @property
     def likelihood_scalars(self) -> dict[str, int]:
@@ -290,6 +315,21 @@ class Coordinates:
         """What mean and rung effects leave of the observed responses of continuous measures."""
         return self.rows.observed - centre - self.rows.shared(point.u)
 
+    def _given_all_else(self, point: Point) -> Conditional:
+        """Distribution of the effects that are integrated out, given all else."""
+        observed, values = self.rows.observed, self._noise_values(point.eta)
+        spread = spread_of(self.structure, self.data, {}, values, observed)
+        precision = jnp.broadcast_to(spread, observed.shape) ** -2.0
+        return conditional(
+            self._predict,
+            point.t,
+            self._integrated,
+            observed=observed - self.rows.shared(point.u),
+            row_precision=precision if self.data.copies is None else self.data.copies * precision,
+            effect_precision=jnp.exp(-2.0 * point.eta[self._scale[self._integrated[0]]]),
+            by_group=self.sums.by_blocks,
+        )
+
     def _parts(self, split: Split) -> tuple[Float[Array, " d"], Float[Array, " rungs"]]:
         """Centres with effects, and rung effects."""
         whole = self.layout.join(split)
@@ -299,26 +339,17 @@ class Coordinates:
         self, t: Float[Array, " d"]
     ) -> tuple[Float[Array, "b b"], Float[Array, " b"]]:
         """Precision and moment of the prior of the centres, at their places in the border."""
-        centres = np.flatnonzero(~self.is_effect)
-        place = np.flatnonzero(np.isin(self.layout.border, centres))
-        chosen = self.layout.border[place]
+        place = np.flatnonzero(np.isin(self.layout.border, np.flatnonzero(~self.is_effect)))
+        chosen, size = self.layout.border[place], len(self.layout.border)
 
         def log_prior(values: Float[Array, " c"]) -> Float[Array, ""]:
-            return self._log_prior_t(t.at[chosen].set(values))
+            sites = self._sites_of_t(t.at[chosen].set(values))
+            return log_prior_of_centres(self.structure, self.data, sites)
 
         gradient = jax.grad(log_prior)(t[chosen])
         curvature = _positive(-jax.hessian(log_prior)(t[chosen]))
-        b = len(self.layout.border)
-        precision = jnp.zeros((b, b)).at[np.ix_(place, place)].set(curvature)
-        return precision, jnp.zeros(b).at[place].set(gradient + curvature @ t[chosen])
-
-    def _log_prior_t(self, t: Float[Array, " d"]) -> Float[Array, ""]:
-        sites = self._sites_of_t(t)
-        total = jnp.zeros(())
-        for p in self.structure.law.parameters:
-            deviation = sites[self.structure.centre_site(p)] - self.data.prior_loc[p]
-            total -= 0.5 * jnp.sum((deviation / self.data.prior_sd[p]) ** 2)
-        return total
+        precision = jnp.zeros((size, size)).at[np.ix_(place, place)].set(curvature)
+        return precision, jnp.zeros(size).at[place].set(gradient + curvature @ t[chosen])
 
     def _noise_values(self, eta: Float[Array, " e"]) -> dict[str, Array]:
         sites = self._unravel_eta(eta)

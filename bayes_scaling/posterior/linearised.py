@@ -81,6 +81,8 @@ class Sums:
         left = {c: self.n_t - block.size + self.rungs for c, block in own.items()}
         self.column = min(left, key=lambda c: left[c], default=None)
         by_rung = self.rungs and (self.column is None or left[self.column] >= self.n_t)
+        if structure.integrated:  # these must be in the blocks
+            self.column, by_rung = structure.sites()[structure.integrated[0]].dims[0], False
         if by_rung or self.column is None or not own[self.column].size:
             self.column = None
         slots = np.zeros((0, 1), int) if self.column is None else own[self.column]
@@ -119,11 +121,11 @@ class Sums:
         own = jnp.ones((len(weight), 1)) if self.by_rung else columns[:, : max(self.slots, 1)]
         heavy = weight[:, None] * own
         found = Arrow(
-            self._by_block(heavy[:, :, None] * own[:, None, :]),
-            self._by_block(heavy[:, :, None] * border[:, None, :]),
+            self.by_blocks(heavy[:, :, None] * own[:, None, :]),
+            self.by_blocks(heavy[:, :, None] * border[:, None, :]),
             inner,
         )
-        moment = Split(self._by_block(heavy * pseudo[:, None]), outer)
+        moment = Split(self.by_blocks(heavy * pseudo[:, None]), outer)
         if self.by_rung or not self.rungs:
             return found, moment
         return self._with_rungs(found, moment, heavy, weighted, pseudo, weight)
@@ -154,7 +156,8 @@ class Sums:
         # rows without a rung have a number beyond the last, and are left out
         return jax.ops.segment_sum(values, self.rows.rung, self.rungs)
 
-    def _by_block(self, values: Float[Array, "rows *k"]) -> Float[Array, "blocks *k"]:
+    def by_blocks(self, values: Float[Array, "rows *k"]) -> Float[Array, "blocks *k"]:
+        """Sums by block."""
         blocks = len(self.layout.own)
         if self.side_by_side:
             return values.reshape(blocks, -1, *values.shape[1:]).sum(1)
@@ -175,9 +178,12 @@ def _own(
     """Positions of what each group of a column has for itself."""
     sites = structure.sites()
     groups = dict(structure.levels)[column]
-    parts = [
-        place.reshape(groups, -1)
-        for name, place in places.items()
+    names = [
+        name
+        for name in places
         if sites[name].kind in ("effect", "discrepancy") and sites[name].dims[0] == column
     ]
+    # what is integrated out comes first: the coordinates of the others do not depend on it
+    names.sort(key=lambda name: name not in structure.integrated)
+    parts = [places[name].reshape(groups, -1) for name in names]
     return np.concatenate(parts, axis=1) if parts else np.zeros((0, 1), int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -17,6 +18,7 @@ from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program import Spec, build_data, build_spec, draw_prior
 from bayes_scaling.program.counts import merged
 from bayes_scaling.program.discrepancy import interval_labels
+from bayes_scaling.program.integrable import integrable
 from bayes_scaling.program.pooling import Pool
 from bayes_scaling.program.population import Population, population_of
 from bayes_scaling.program.side_by_side import side_by_side
@@ -169,6 +171,7 @@ class ScalingModel:
         draws: int = 1000,
         warmup: int = 500,
         target_accept: float = 0.9,
+        integrate: bool = False,
         device: DeviceName = "auto",
         report: Callable[[str], None] | None = None,
     ) -> Fit:
@@ -183,7 +186,12 @@ class ScalingModel:
             Draws and warm-up iterations are a chain.
         target_accept : float
             Target of the step-size adaptation, between 0.5 and 1.
+        integrate : bool
+            Integrate effects of groups that the law is linear in out exactly, and draw them
+            afterwards. Needs normal noise; the posterior is the same.
         device : {"auto", "cpu", "gpu"}
+            Chains are shared out over all devices of the kind. ``"auto"`` is the CPU, with a
+            device a core; a GPU is slower for one small fit.
         report : callable, optional
             Told in a few words what is being done.
 
@@ -196,7 +204,7 @@ class ScalingModel:
         TableError
             If the table lacks what the law needs.
         UsageError
-            If an option is out of range.
+            If an option is out of range, or nothing can be integrated out.
         """
         settings = _settings(chains, draws, warmup, target_accept)
         say = report or (lambda _: None)
@@ -204,6 +212,8 @@ class ScalingModel:
         structure = spec.structure(self.law)
         data = merged(structure, build_data(spec, self.law, runs))
         structure, data = side_by_side(structure, data)
+        if integrate:
+            structure = replace(structure, integrated=integrable(structure, data))
         say("compiling")
         drawn, seconds = draw(
             structure,

@@ -154,15 +154,19 @@ def sample_traced(
     keys = jax.random.split(key_walk, settings.chains)
     frame, lin, recorded, step_size = walk.run(meet.share(positions), meet.share(keys))
 
-    def to_sites(position):
-        point, _ = coordinates.to_point(coordinates.placed(frame, position), lin)
+    def to_sites(drawn):
+        position, key = drawn
+        point, _ = coordinates.to_point(coordinates.placed(frame, position), lin, key)
         free = coordinates.free(point)
         return free, constrain_fn(program, (structure, data), {}, free)
 
     flat = recorded.position.reshape(-1, coordinates.size)
+    shape = (settings.draws, settings.chains // meet.devices)
+    # for what was integrated out
+    hidden = jax.random.split(jax.random.fold_in(key, 1), (settings.chains, settings.draws))
+    given = (flat, meet.share(hidden).T.ravel())
     # lax.map in batches: a vmap over all draws would hold every run of every draw
-    free, sites = jax.lax.map(to_sites, flat, batch_size=500)
-    shape = recorded.position.shape[:2]
+    free, sites = jax.lax.map(to_sites, given, batch_size=500)
 
     def shaped(tree):
         return {k: jnp.swapaxes(v.reshape(*shape, *v.shape[1:]), 0, 1) for k, v in tree.items()}

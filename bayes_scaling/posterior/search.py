@@ -84,7 +84,7 @@ def find_start(
     heights, points, weights = jax.tree.map(meet.gather, own)
     best = _highest(heights)
     point, weights = jax.tree.map(lambda a: a[best], (points, weights))
-    tail = jnp.zeros(coordinates.n_t + coordinates.n_rungs)
+    tail = jnp.zeros(coordinates.size - coordinates.n_eta)
     centre = jnp.concatenate([point.eta, tail])
     lin = coordinates.linearise(point.t, weights)
     widths = jnp.concatenate([coordinates.eta_width, jnp.ones_like(tail)])

@@ -1,4 +1,4 @@
-"""Where the search starts, and the shear of the centres that the law knows."""
+"""Where the search starts; the prior of the centres, and the shear that the law knows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from bayes_scaling.law.priors import LINKS
 from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import EXCESS_MEDIAN
-from bayes_scaling.program.structure import Data, Structure, rung_unit
+from bayes_scaling.program.structure import LOSS_PREFIX, Data, Structure, rung_unit
 
 
 def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
@@ -42,6 +43,24 @@ def first_sites(structure: Structure, data: Data) -> dict[str, Array]:
         elif name == "rung_sd":
             start[name] = jnp.log(0.01 * rung_unit(structure, data))
     return start | {k: start[k] + s for k, s in centre_shifts(structure, start).items()}
+
+
+def scale_widths(rows: int, members: Mapping[str, int]) -> dict[str, float]:
+    """Rough posterior sds of the scales of a table, by the number of effects of each."""
+    widths = {k: min(0.5, count**-0.5) if count else 0.5 for k, count in members.items()}
+    known = {"sigma": min(0.2, (1.5 / rows) ** 0.5), "nu": min(1.0, 10.0 / rows**0.5)}
+    return widths | known | {LOSS_PREFIX + k: width for k, width in known.items()}
+
+
+def log_prior_of_centres(
+    structure: Structure, data: Data, sites: Mapping[str, Any]
+) -> Float[Array, ""]:
+    """Log prior density of the centre sites, up to a constant."""
+    total = jnp.zeros(())
+    for p in structure.law.parameters:
+        deviation = (sites[structure.centre_site(p)] - data.prior_loc[p]) / data.prior_sd[p]
+        total -= 0.5 * jnp.sum(deviation**2)
+    return total
 
 
 def centre_shifts(structure: Structure, centres: Mapping[str, Any]) -> dict[str, Array]:

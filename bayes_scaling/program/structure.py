@@ -92,6 +92,9 @@ class Structure:
     side_by_side : tuple, optional
         Grouping column whose levels have equally many rows each, one level after another, and
         how many.
+    integrated : tuple of str
+        Effects of one grouping column that the sampler integrates out, and draws afterwards: see
+        `program/integrable.py`.
     """
 
     law: Law
@@ -108,6 +111,7 @@ class Structure:
     departing: tuple[str, ...] = ()
     settling: bool = False
     side_by_side: tuple[str, int] | None = None
+    integrated: tuple[str, ...] = ()
 
     def group_sd(self, parameter: str, site: str) -> float:
         """Scale of the half-normal prior of a parameter's group sd, by the name of its site."""
