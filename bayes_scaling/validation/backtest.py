@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 
 from bayes_scaling.answers.forecast import ForecastKind
 from bayes_scaling.posterior.nuts import Settings
+from bayes_scaling.posterior.parallel import in_parallel
 from bayes_scaling.runs import Runs
 
 from .backtest_plan import Models, Plan, check_options, named_models
-from .backtest_work import SETTINGS, Answer, batches, in_parallel, work
+from .backtest_work import SETTINGS, Answer, batches, work
 from .backtested import Backtest
 from .folds import COMPUTE, Origins
 
