@@ -6,30 +6,22 @@ import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from backtests import SHORT, SIZES, TOKENS, chinchilla, fake_backtest, fake_folds, grid_runs
 from fakes import diverged, fake_fit_of, same_runs
-from jax import Array
 from joblib import parallel_config
-from numpyro.infer.util import constrain_fn
+from samplers import quick
 
 import bayes_scaling as bs
 from bayes_scaling import Backtest, Fit, Runs, ScalingModel
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Settings, batch
-from bayes_scaling.posterior.nuts import Draws
-from bayes_scaling.posterior.start import first_sites
 from bayes_scaling.posterior.weighted import WeightedModel
-from bayes_scaling.program import Data, Structure
-from bayes_scaling.program.program import program
 from bayes_scaling.validation import backtest_work, forward_folds
 from bayes_scaling.validation.backtest_plan import named_models
 from bayes_scaling.validation.backtest_work import Batch, batches, points_of
@@ -427,20 +419,6 @@ def test_a_law_that_cannot_travel_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_backtest_can_be_pickled(two: Backtest) -> None:
     again = pickle.loads(pickle.dumps(two))
     pd.testing.assert_frame_equal(again.summary(), two.summary())
-
-
-def quick(
-    structure: Structure, data: Data, key: Array, settings: Settings, near: Any = None
-) -> Draws:
-    """Stand for the sampler: draws about where its search starts, compiled at once."""
-    shape = (settings.chains, settings.draws)
-    free = {
-        name: value + 0.02 * jax.random.normal(jax.random.fold_in(key, i), (*shape, *value.shape))
-        for i, (name, value) in enumerate(sorted(first_sites(structure, data).items()))
-    }
-    to_sites = partial(constrain_fn, program, (structure, data), {})
-    none = jnp.zeros(shape)
-    return Draws(jax.vmap(jax.vmap(to_sites))(free), free, none > 0, none, none, none, none[0, 0])
 
 
 def test_tables_of_about_one_size_share_programs(monkeypatch: pytest.MonkeyPatch) -> None:
