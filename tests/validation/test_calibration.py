@@ -140,6 +140,3 @@ def test_a_rank_is_that_among_nearly_independent_draws() -> None:
         found = rank(draws, truth, ess=800.0)
         kept = draws.T.ravel()[np.linspace(0, 799, RANKS).astype(int)]
         assert abs(found - (kept < truth).mean()) < 1.5 / RANKS
-    # each draw twice counts once
-    twice = np.repeat(draws, 2, axis=1)
-    assert rank(twice, 0.3, ess=800.0) == pytest.approx(rank(draws, 0.3, ess=800.0), abs=0.06)
