@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from .law.priors import Prior
     from .posterior.combine import combine as combine
     from .posterior.fit import Fit as Fit
+    from .posterior.many import ManyFits as ManyFits
+    from .posterior.many import fit_many as fit_many
     from .posterior.model import PriorName
     from .posterior.model import ScalingModel as ScalingModel
     from .posterior.predictive import arviz_tree as arviz_tree
@@ -109,6 +111,7 @@ _HOMES = {
     "IsoLoss": "answers.cheapest",
     "LogNormal": "law",
     "Loop": "answers.loop",
+    "ManyFits": "posterior.many",
     "LogitNormal": "law",
     "Multiplier": "answers.crossing",
     "NextRun": "answers.next_run",
@@ -142,6 +145,7 @@ _HOMES = {
     "densities": "answers.density",
     "emergence": "answers.emergence",
     "first_runs": "answers.first_runs",
+    "fit_many": "posterior.many",
     "forecast": "answers.forecast",
     "iso_loss": "answers.cheapest",
     "isoflop_grid": "answers.first_runs",

@@ -1,11 +1,12 @@
-"""Many fits of one table as one compiled program: each sees some of its runs."""
+"""Fits of one shape as one compiled program: a few at a time, and parts of one table."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +16,14 @@ from jaxtyping import Bool
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.jax_setup import one_thread_linear_algebra
-from bayes_scaling.program import Data, Spec, Structure, build_data
+from bayes_scaling.program import Data, Spec, Structure
 from bayes_scaling.program.rungs import rung_labels
 from bayes_scaling.runs import Runs
 
 from .fit import Fit
 from .model import ScalingModel, assemble
 from .nuts import Draws, Settings, sample_traced
+from .padding import padded, trimmed
 
 TOGETHER = 4  # fits that walk in step: more of them wait for the longest tree
 
@@ -68,23 +70,26 @@ def fit_folds(
     _check(model, runs, folds)
     parts = [runs.select(fold) for fold in folds]
     specs = [whole_labels(model.spec(part), model, runs) for part in parts]
-    data = [build_data(s, model.law, runs, f) for s, f in zip(specs, folds, strict=True)]
-    if any(_cut(d, fold) for d, fold in zip(data, folds, strict=True)):
+    filled = [
+        padded(s, model.law, runs, fold, groups=runs.groups)
+        for s, fold in zip(specs, folds, strict=True)
+    ]
+    data = [f.data(model.law) for f in filled]
+    if any(_cut(d, f.kept) for d, f in zip(data, filled, strict=True)):
         raise UsageError(
             "a fold leaves out a row of a run and keeps the next, which depends on it: leave out "
             "whole runs or their ends, or use serial=False (--independent)"
         )
     keys = jax.random.split(jax.random.key(seed), len(folds))
     fits: dict[int, Fit] = {}
-    for structure, numbers in _batches([s.structure(model.law) for s in specs]):
-        begun = time.perf_counter()
-        stacked = jax.tree.map(lambda *a: jnp.stack(a), *(data[i] for i in numbers))
-        with one_thread_linear_algebra():
-            drawn = _together(structure, stacked, keys[jnp.asarray(numbers)], chosen)
-            jax.block_until_ready(drawn)
-        took = {"compile": 0.0, "sample": (time.perf_counter() - begun) / len(numbers)}
-        for place, i in enumerate(numbers):
-            own = jax.tree.map(lambda a, place=place: a[place], drawn)
+    for structure, repeated in batches([f.structure(model.law) for f in filled]):
+        numbers = list(dict.fromkeys(repeated))
+        some = [data[i] for i in numbers]
+        drawn, took = side_by_side(
+            structure, some, keys[jnp.asarray(numbers)], chosen, len(repeated)
+        )
+        for i, one in zip(numbers, drawn, strict=True):
+            own = trimmed(one, specs[i].structure(model.law))
             fits[i] = assemble(model.law, specs[i], parts[i], own, chosen, seed, took)
         say(f"{len(fits)} of {len(folds)} folds")
     return [fits[i] for i in range(len(folds))]
@@ -93,7 +98,7 @@ def fit_folds(
 def _check(model: ScalingModel, runs: Runs, folds: Sequence[Bool[np.ndarray, " runs"]]) -> None:
     if any(not fold.any() for fold in folds):
         raise UsageError("a fold holds no runs: nothing can be fitted to it")
-    if model.law.link or "item" in runs.frame:
+    if tied(model, runs):
         raise UsageError(
             f"losses of a chain and rows of items count together, so that none can be left out of "
             f"a common program: fit the parts of law {model.law.name} one by one"
@@ -108,29 +113,78 @@ def _cut(data: Data, fold: Bool[np.ndarray, " runs"]) -> bool:
     return bool((fold & (before >= 0) & ~fold[before]).any())
 
 
-def _batches(structures: Sequence[Structure]) -> Iterator[tuple[Structure, list[int]]]:
-    """Folds that are fitted in one call: a few of one structure, such as with rung effects.
-
-    The last batch of a structure repeats a fold, so that all have one shape.
-    """
-    alike: dict[Structure, list[int]] = {}
-    for i, structure in enumerate(structures):
-        alike.setdefault(structure, []).append(i)
-    for structure, numbers in alike.items():
-        wide = min(TOGETHER, len(numbers))
-        for start in range(0, len(numbers), wide):
-            some = numbers[start : start + wide]
-            yield structure, some + some[-1:] * (wide - len(some))
-
-
-@partial(jax.jit, static_argnames=("structure", "settings"))
-def _together(structure: Structure, data: Data, keys: Array, settings: Settings) -> Draws:
-    return jax.vmap(lambda d, k: sample_traced(structure, d, k, settings))(data, keys)
-
-
 def whole_labels(spec: Spec, model: ScalingModel, runs: Runs) -> Spec:
     """Labels of the whole table, so that folds share a structure."""
     labels: dict[str, list[str]] = {g: runs.levels(g) for g in runs.groups}
     if "rung" in spec.labels:
         labels["rung"] = sorted(set(rung_labels(runs, model.law)))
     return replace(spec, labels=labels)
+
+
+def tied(part: ScalingModel, runs: Runs) -> bool:
+    """Whether rows of a table count together, so that none can be added or left out."""
+    return part.law.link is not None or "item" in runs.frame
+
+
+def width_of(count: int) -> int:
+    """How many fits a program holds that serves so many: one, two or four, to be few."""
+    return min(TOGETHER, 1 << (count - 1).bit_length())
+
+
+def batches[K: Hashable](shapes: Sequence[K]) -> Iterator[tuple[K, list[int]]]:
+    """Numbers of what is fitted in one call: a few of one shape.
+
+    The last ones of a shape repeat a number, so that all have one width.
+    """
+    alike: dict[K, list[int]] = {}
+    for i, shape in enumerate(shapes):
+        alike.setdefault(shape, []).append(i)
+    for shape, numbers in alike.items():
+        wide = width_of(len(numbers))
+        for start in range(0, len(numbers), wide):
+            some = numbers[start : start + wide]
+            yield shape, some + some[-1:] * (wide - len(some))
+
+
+def side_by_side(
+    structure: Structure,
+    data: Sequence[Data],
+    keys: Array,
+    settings: Settings,
+    width: int,
+    near: Sequence[dict[str, Any]] | None = None,
+) -> tuple[list[Draws], dict[str, float]]:
+    """Draws of fits of one shape, and the seconds of each; the last one fills up the width."""
+    places = jnp.minimum(jnp.arange(width), len(data) - 1)
+
+    def stacked(*several: Array) -> Array:
+        return jnp.stack(several)[places]
+
+    begun = time.perf_counter()
+    with one_thread_linear_algebra():
+        drawn = _together(
+            structure,
+            jax.tree.map(stacked, *data),
+            keys[places],
+            settings,
+            None if near is None else jax.tree.map(stacked, *near),
+        )
+        jax.block_until_ready(drawn)
+    took = {"compile": 0.0, "sample": (time.perf_counter() - begun) / len(data)}
+    # off the device at once: a fit is made of many small slices
+    whole = jax.tree.map(np.asarray, drawn)
+    return [jax.tree.map(lambda a, i=i: a[i], whole) for i in range(len(data))], took
+
+
+@partial(jax.jit, static_argnames=("structure", "settings"))
+def _together(
+    structure: Structure,
+    data: Data,
+    keys: Array,
+    settings: Settings,
+    near: dict[str, Array] | None = None,
+) -> Draws:
+    def one(data: Data, key: Array, near: dict[str, Array] | None) -> Draws:
+        return sample_traced(structure, data, key, settings, near)
+
+    return jax.vmap(one)(data, keys, near)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpyro.infer.util import unconstrain_fn
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.law.law import Law
-from bayes_scaling.program import Data, Spec, build_data
+from bayes_scaling.program import Data, Spec
 from bayes_scaling.program.discrepancy import walks_of
 from bayes_scaling.program.program import program
 from bayes_scaling.program.rungs import rung_labels
@@ -28,12 +28,10 @@ from .compiled import compiled_sampler
 from .fit import Fit
 from .model import assemble
 from .nuts import Draws, Settings
+from .padding import padded, trimmed
 
 ROLES = ("rung", "seed", "se", "trials", "untuned")
 OBSERVED = ("response", "observed")  # other names of the response in more rows
-# tables are filled up to multiples of these, so that they share programs
-ROWS, RUNGS, DIVERGED = 32, 8, 8
-WIDER = 1.5  # or to this factor more, where that is wider
 WARM = 300  # warm-up of a fit that starts where another ended
 
 
@@ -64,7 +62,7 @@ def with_more(fit: Fit, more: pd.DataFrame) -> Runs:
     TableError
         If the rows are wrong.
     """
-    _check(fit)
+    check_growable(fit)
     old, named = table_of(fit), more.copy()
     named.columns = [str(c) for c in named.columns]
     found = next((c for c in (fit.record.response, *OBSERVED) if c in named), None)
@@ -134,30 +132,36 @@ def refit(
     UsageError
         If the fit cannot be grown.
     """
-    _check(fit)
+    check_growable(fit)
     law, say = fit.law, report or (lambda _: None)
-    chosen = settings or replace(fit.settings, warmup=min(WARM, fit.settings.warmup))
+    chosen = settings or warm_settings(fit)
     spec = grown(fit.spec, law, runs)
-    filled, padded, kept = _filled(spec, law, runs)
-    structure, data = padded.structure(law), build_data(padded, law, filled, kept)
+    filled = padded(spec, law, runs)
+    structure, data = filled.structure(law), filled.data(law)
     with one_thread_linear_algebra():
-        near = _near(fit, structure, data, padded)
+        near = near_sites(means_of(fit), structure, data, filled.spec)
         words = f"fitting {len(runs)} runs"
-        drawn, seconds = _drawn(structure, data, chosen, seed, near, lambda: say(words))
+        drawn, seconds = drawn_alone(structure, data, chosen, seed, near, lambda: say(words))
         if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
             chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
             words += " again, from the prior"
-            drawn, seconds = _drawn(structure, data, chosen, seed, None, lambda: say(words))
-    return assemble(law, spec, runs, _trimmed(drawn, spec), chosen, seed, seconds)
+            drawn, seconds = drawn_alone(structure, data, chosen, seed, None, lambda: say(words))
+    own = trimmed(drawn, spec.structure(law))
+    return assemble(law, spec, runs, own, chosen, seed, seconds)
 
 
-def _drawn(
+def warm_settings(fit: Fit) -> Settings:
+    """Settings of a fit that starts where another ended: its own, with a shorter warm-up."""
+    return replace(fit.settings, warmup=min(WARM, fit.settings.warmup))
+
+
+def drawn_alone(
     structure: Structure,
     data: Data,
     settings: Settings,
     seed: int,
     near: dict[str, Any] | None,
-    tell: Callable[[], None],
+    tell: Callable[[], None] = lambda: None,
 ) -> tuple[Draws, dict[str, float]]:
     """Draws, and the seconds that compiling and sampling took; `tell` is called in between."""
     begun = time.perf_counter()
@@ -170,7 +174,18 @@ def _drawn(
 
 def grown(spec: Spec, law: Law, runs: Runs) -> Spec:
     """Spec of the same model for more runs: labels, ranges and walks follow them."""
-    labels = {g: sorted({*spec.labels[g], *runs.levels(g)}) for g in spec.labels if g != "rung"}
+    return _over(spec, law, runs, {g: {*spec.labels[g], *runs.levels(g)} for g in runs.groups})
+
+
+def moved(spec: Spec, law: Law, runs: Runs) -> Spec:
+    """Spec of the same model for other runs, whose labels are theirs alone."""
+    found = _over(spec, law, runs, {g: set(runs.levels(g)) for g in runs.groups})
+    return replace(found, bound=runs.bound, untuned="untuned" in runs.frame)
+
+
+def _over(spec: Spec, law: Law, runs: Runs, known: Mapping[str, set[str]]) -> Spec:
+    """Spec with these labels of groups, laid over the runs."""
+    labels = {g: sorted(known[g]) for g in spec.labels if g != "rung"}
     if "rung" in spec.labels:
         labels["rung"] = sorted(set(rung_labels(runs, law)))
     inputs = {k: runs.column(k, law.inputs[k].default) for k in law.inputs}
@@ -179,7 +194,13 @@ def grown(spec: Spec, law: Law, runs: Runs) -> Spec:
     return replace(spec, labels=labels, ranges=ranges, walks=walks)
 
 
-def _check(fit: Fit) -> None:
+def check_growable(fit: Fit) -> None:
+    """Refuse a fit whose model cannot be taken to other runs.
+
+    Raises
+    ------
+    UsageError
+    """
     law, frame = fit.law, fit.tree["constant_data"]
     reasons = {
         "its rows are points of curves": law.scheduled or fit.spec.serial,
@@ -196,38 +217,13 @@ def _check(fit: Fit) -> None:
             )
 
 
-def _filled(spec: Spec, law: Law, runs: Runs) -> tuple[Runs, Spec, np.ndarray]:
-    """Table and labels of rungs filled up, and which rows are runs."""
-    count = len(runs)
-    # diverged rows have arrays of their own, which are filled up, too
-    gone = int(runs.diverged.sum())
-    lost = 0 if spec.bound is None else _room(gone, DIVERGED) - gone
-    extra = _room(count + lost, ROWS) - count
-    usual = int(np.flatnonzero(~runs.diverged)[0])
-    rows = runs.frame.iloc[[usual] * extra].reset_index(drop=True)
-    if spec.bound is not None:
-        rows.loc[np.arange(lost), "response"] = spec.bound + abs(spec.bound)
-    frame = pd.concat([runs.frame, rows], ignore_index=True)
-    kept = np.arange(len(frame)) < count
-    labels = dict(spec.labels)
-    if "rung" in labels:
-        known = labels["rung"]
-        spare = [f"spare rung {i}" for i in range(_room(len(known), RUNGS) - len(known))]
-        labels["rung"] = [*known, *spare]
-    return replace(runs, frame=frame, sha256=""), replace(spec, labels=labels), kept
+def means_of(fit: Fit) -> xr.Dataset:
+    """Posterior means of a fit: all that a fit which starts there needs of its draws."""
+    return fit.posterior.mean(("chain", "draw"))
 
 
-def _room(count: int, step: int) -> int:
-    """Next size of a short list of sizes: multiples of a step, further and further apart."""
-    size = step
-    while size < count:
-        size = max(size + step, math.ceil(size * WIDER / step) * step)
-    return size
-
-
-def _near(fit: Fit, structure: Structure, data: Data, spec: Spec) -> dict[str, Any]:
-    """Posterior mean of the earlier fit as sites of a grown program, unconstrained."""
-    means = fit.posterior.mean(("chain", "draw"))
+def near_sites(means: xr.Dataset, structure: Structure, data: Data, spec: Spec) -> dict[str, Any]:
+    """Posterior means of an earlier fit as sites of another program, unconstrained."""
     sites: dict[str, Any] = {}
     for name, site in structure.sites().items():
         old = means.get(name)
@@ -241,15 +237,3 @@ def _near(fit: Fit, structure: Structure, data: Data, spec: Spec) -> dict[str, A
         else:
             sites[name] = jnp.asarray(old.to_numpy())
     return dict(unconstrain_fn(program, (structure, data), {}, sites))
-
-
-def _trimmed(drawn: Draws, spec: Spec) -> Draws:
-    """Draws without the rungs that only fill up the program."""
-    if "rung" not in spec.labels:
-        return drawn
-    count = len(spec.labels["rung"])
-
-    def cut(sites: dict[str, Any]) -> dict[str, Any]:
-        return sites | {"rung_effect": sites["rung_effect"][..., :count]}
-
-    return drawn._replace(sites=cut(drawn.sites), free=cut(drawn.free))

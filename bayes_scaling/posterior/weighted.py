@@ -94,3 +94,11 @@ class WeightedModel:
                 )
             )
         return combine(fits, self.weights, seed=seed)
+
+
+type Model = ScalingModel | WeightedModel
+
+
+def parts_of(model: Model) -> tuple[ScalingModel, ...]:
+    """Return the models of one law each that a model consists of."""
+    return model.models if isinstance(model, WeightedModel) else (model,)

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 
 from bayes_scaling.answers.forecast import ForecastKind
 from bayes_scaling.posterior.nuts import Settings
+from bayes_scaling.posterior.parallel import in_parallel
 from bayes_scaling.runs import Runs
 
 from .backtest_plan import Models, Plan, check_options, named_models
-from .backtest_work import SETTINGS, Answer, batches, in_parallel, work
+from .backtest_work import SETTINGS, Answer, batches, work
 from .backtested import Backtest
 from .folds import COMPUTE, Origins
 
@@ -107,10 +108,12 @@ def backtest_many(
     """Backtest over several data sets, in several processes or on a cluster.
 
     Four folds of one model and table are one piece of work, so that all tables and models share
-    the processes. Each process compiles for itself (what one has compiled, others read from the
-    cache of JAX) and computes on one thread. On a cluster of Dask, inside
-    ``joblib.parallel_config(backend="dask")``; laws travel by name, or with the path of their
-    file.
+    the processes. Tables are filled up to a few sizes with rows that have no likelihood, so that
+    those of about one size share a compiled program. Each process compiles for itself (what one
+    has compiled, others read from the cache of JAX) and computes on one thread. On a cluster of
+    Dask, inside ``joblib.parallel_config(backend="dask")``; of Ray after
+    ``ray.util.joblib.register_ray()``, as ``backend="ray"``. Laws travel by name, or with the path
+    of their file.
 
     Parameters
     ----------

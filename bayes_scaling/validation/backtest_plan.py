@@ -14,15 +14,16 @@ from numpy.typing import ArrayLike
 
 from bayes_scaling.errors import Finding, TableError, UsageError
 from bayes_scaling.law import Law
+from bayes_scaling.posterior.health import listed
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings
-from bayes_scaling.posterior.weighted import WeightedModel
+from bayes_scaling.posterior.weighted import Model, WeightedModel, parts_of
 from bayes_scaling.program.bounded import BoundedNoise
 from bayes_scaling.program.noise import AnyNoise, Noise, noise_named
 from bayes_scaling.program.rungs import rung_labels
 from bayes_scaling.runs import Runs
 
-from .backtest_work import Answer, Model, Programs, laws_of, parts_of, programs_of
+from .backtest_work import Answer, Programs, laws_of, programs_of
 from .backtested import Backtest
 from .folds import Cost, Fold, Origins, cost_of, forward_folds
 
@@ -30,7 +31,6 @@ type Models = Law | Model | Sequence[Law | Model] | Mapping[str, Law | Model]
 
 LEAST = {"chains": 2, "draws": 100, "warmup": 200}
 TAKEN = ("fold", "run")  # columns beside the models in tables
-LISTED = 5  # folds that a finding names
 REASONS = 3  # that an error names
 
 
@@ -272,29 +272,25 @@ def _sampling(model: str, number: int, answer: Answer) -> dict[str, Any]:
 
 def _findings(model: str, answers: Sequence[Answer]) -> Iterator[Finding]:
     """Folds that were fitted again, and those that are poor even so."""
-    redone = [(i, a.before) for i, a in enumerate(answers) if a.before is not None]
+    numbered = [(f"fold {i + 1}", answer) for i, answer in enumerate(answers)]
+    redone = {fold: a.before for fold, a in numbered if a.before is not None}
     if redone:
         yield Finding(
             "folds-again",
             "info",
             f"{len(redone)} of {len(answers)} folds of {model} were sampled poorly and fitted "
-            f"again by themselves with more warm-up: {_listed(redone)}",
+            f"again by themselves with more warm-up: {listed(redone)}",
         )
-    poor = [(i, a.health) for i, a in enumerate(answers) if a.health.poor]
+    poor = {fold: a.health for fold, a in numbered if a.health.poor}
     if poor:
         yield Finding(
             "poor-folds",
             "warning",
             f"{len(poor)} of {len(answers)} folds of {model} are sampled poorly even with more "
-            f"warm-up, and their scores are not to be trusted: {_listed(poor)}; look at one with "
+            f"warm-up, and their scores are not to be trusted: {listed(poor)}; look at one with "
             f"ScalingModel.fit, pool parameters that so few runs cannot tell apart, or leave out "
             f"the largest gaps",
         )
-
-
-def _listed(folds: Sequence[tuple[int, Any]]) -> str:
-    text = "; ".join(f"fold {i + 1} ({health})" for i, health in folds[:LISTED])
-    return text if len(folds) <= LISTED else f"{text}; and {len(folds) - LISTED} more"
 
 
 def _no_folds(skipped: Sequence[Fold]) -> Finding:

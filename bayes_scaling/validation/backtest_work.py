@@ -2,80 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from arviz_stats.base import array_stats
 from jaxtyping import Float
 
 from bayes_scaling.answers.forecast import ForecastKind, draw_responses
 from bayes_scaling.answers.points import BESIDE, read_points
-from bayes_scaling.errors import UsageError
-from bayes_scaling.jax_setup import in_worker
 from bayes_scaling.law import Law
-from bayes_scaling.posterior.batch import TOGETHER, fit_folds, whole_labels
+from bayes_scaling.posterior.batch import fit_folds, tied, whole_labels, width_of
 from bayes_scaling.posterior.combine import combine
-from bayes_scaling.posterior.diagnostics import elements
-from bayes_scaling.posterior.findings import BAD_DIVERGENCES, BAD_RHAT
 from bayes_scaling.posterior.fit import Fit
+from bayes_scaling.posterior.health import Health, longer, options_of, seconds_of, thinned
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings
-from bayes_scaling.posterior.weighted import WeightedModel
+from bayes_scaling.posterior.parallel import seed_of
+from bayes_scaling.posterior.weighted import Model, WeightedModel, parts_of
 from bayes_scaling.program import Structure
 from bayes_scaling.runs import Runs
 
 from .folds import Fold
 
-type Model = ScalingModel | WeightedModel
 type Programs = tuple[Structure, ...]
 
 SETTINGS = Settings(chains=4, draws=250, warmup=300, window=50)  # of a fold
-LONGER_WARMUP, LONGER_ACCEPT = 1500, 0.97  # of a poor fold that is fitted on its own
-MORE_DRAWS = 4  # times as many of it, of which every fourth is kept
 PADDED = 8  # scored rows are padded to powers of two from here on, so that programs are shared
-
-
-class Health(NamedTuple):
-    """How well a fold was sampled: the worst of all quantities."""
-
-    divergences: int
-    draws: int
-    max_rhat: float
-    min_ess: float
-
-    @classmethod
-    def of(cls, fits: Sequence[Fit]) -> Health:
-        """Read it from the fits of a fold, one a law."""
-        stats = [fit.tree["sample_stats"]["diverging"] for fit in fits]
-        drawn = [values for fit in fits for _, _, values in elements(fit.sampled)]
-        together, axes = np.stack(drawn, axis=-1), {"chain_axis": 0, "draw_axis": 1}
-        with np.errstate(invalid="ignore", divide="ignore"):  # chains that never moved
-            rhat = array_stats.rhat(together, **axes)
-            ess = array_stats.ess(together, method="bulk", **axes)
-        return cls(
-            max(int(diverging.sum()) for diverging in stats),
-            stats[0].size,
-            # not a number where chains never moved, which is as bad as can be
-            float(np.max(rhat)),
-            float(np.min(ess)),
-        )
-
-    @property
-    def poor(self) -> bool:
-        """Whether the fit must not be used."""
-        return self.divergences > BAD_DIVERGENCES * self.draws or not self.max_rhat <= BAD_RHAT
-
-    def __str__(self) -> str:
-        rhat = "not a number" if math.isnan(self.max_rhat) else f"{self.max_rhat:.3f}"
-        return f"{self.divergences} of {self.draws} draws diverged, R-hat {rhat}"
 
 
 class Answer(NamedTuple):
@@ -117,11 +71,6 @@ class Batch:
     width: int
 
 
-def parts_of(model: Model) -> tuple[ScalingModel, ...]:
-    """Return the models of one law each that a model consists of."""
-    return model.models if isinstance(model, WeightedModel) else (model,)
-
-
 def laws_of(model: Model) -> list[Law]:
     """Laws of the parts of a model."""
     return [part.law for part in parts_of(model)]
@@ -154,9 +103,9 @@ def batches(table: str, model: str, programs: Mapping[int, Programs]) -> Iterato
     for number, structures in programs.items():
         alike.setdefault(structures, []).append(number)
     for numbers in alike.values():
-        width = min(TOGETHER, len(numbers))
-        for start in range(0, len(numbers), TOGETHER):
-            yield Batch(table, model, tuple(numbers[start : start + TOGETHER]), width)
+        width = width_of(len(numbers))
+        for start in range(0, len(numbers), width):
+            yield Batch(table, model, tuple(numbers[start : start + width]), width)
 
 
 def work(
@@ -211,16 +160,9 @@ def fit_together(
     seed: int,
 ) -> list[Fit]:
     """Fit folds as one program, or one by one where rows of the table count together."""
-    if part.law.link or "item" in runs.frame:
+    if tied(part, runs):
         return [
-            part.fit(
-                runs.select(fold.fitted),
-                seed=seed_of(seed, i),
-                chains=settings.chains,
-                draws=settings.draws,
-                warmup=settings.warmup,
-                target_accept=settings.target_accept,
-            )
+            part.fit(runs.select(fold.fitted), seed=seed_of(seed, i), **options_of(settings))
             for i, fold in enumerate(folds)
         ]
     masks = [fold.fitted for fold in folds]
@@ -228,41 +170,13 @@ def fit_together(
     return fit_folds(part, runs, masks, seed=seed, settings=settings)[: len(folds)]
 
 
-def seconds_of(fits: Sequence[Fit]) -> float:
-    """Seconds that fits took, compiling included."""
-    return sum(sum(fit.record.seconds.values()) for fit in fits)
-
-
 def fit_again(
     model: Model, runs: Runs, fold: Fold, settings: Settings, seed: int
 ) -> tuple[list[Fit], Health]:
     """Fit a fold by itself, with more warm-up, and keep as many draws as of the others."""
-    fits = [
-        part.fit(
-            runs.select(fold.fitted),
-            seed=seed,
-            chains=settings.chains,
-            draws=MORE_DRAWS * settings.draws,
-            warmup=max(LONGER_WARMUP, settings.warmup),
-            target_accept=max(LONGER_ACCEPT, settings.target_accept),
-        )
-        for part in parts_of(model)
-    ]
+    own, options = runs.select(fold.fitted), options_of(longer(settings))
+    fits = [part.fit(own, seed=seed, **options) for part in parts_of(model)]
     return [thinned(fit, settings.draws) for fit in fits], Health.of(fits)
-
-
-def thinned(fit: Fit, draws: int) -> Fit:
-    """Return a fit with so many draws a chain, evenly chosen."""
-    groups = {name: node.to_dataset() for name, node in fit.tree.children.items()}
-    places = np.linspace(0, groups["posterior"].sizes["draw"] - 1, draws).round().astype(int)
-    for name in ("posterior", "sample_stats"):
-        groups[name] = groups[name].isel(draw=places).assign_coords(draw=range(draws))
-    return replace(fit, tree=xr.DataTree.from_dict(groups))
-
-
-def seed_of(seed: int, *place: int) -> int:
-    """Seed of a part of the work, the same wherever and beside whatever it is done."""
-    return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])
 
 
 def forecast_scored(
@@ -284,45 +198,3 @@ def points_of(fit: Fit, runs: Runs) -> pd.DataFrame:
     beside = {"observed"} if fit.structure.noise.counted else {"observed", "trials"}
     known = {*fit.law.inputs, *fit.groups, *BESIDE} - beside
     return points[[c for c in points.columns if c in known]]
-
-
-def in_parallel(
-    function: Callable[..., Any],
-    arguments: Sequence[tuple[Any, ...]],
-    backend: str | None,
-    jobs: int | None,
-) -> Iterator[Any]:
-    """Results of a function in order, here or through joblib.
-
-    Parameters
-    ----------
-    function : callable
-        Of a module.
-    arguments : sequence of tuple
-    backend : str, optional
-        Of joblib; by default that of `joblib.parallel_config`.
-    jobs : int, optional
-        How many at once, -1 for one a core: the default of a backend that is named. Otherwise
-        what `joblib.parallel_config` says by default, and one without it.
-
-    Raises
-    ------
-    UsageError
-        If joblib has no such backend, or a law cannot be sent to other processes.
-    """
-    import joblib
-
-    jobs = -1 if backend and jobs is None else jobs
-    told = {k: v for k, v in (("backend", backend), ("n_jobs", jobs)) if v is not None}
-    try:
-        with joblib.parallel_config(**told) if told else contextlib.nullcontext():
-            parallel = joblib.Parallel(return_as="generator", batch_size=1)
-    except ValueError as error:
-        raise UsageError(
-            f"joblib cannot work with backend {backend}, jobs {jobs}: {error}"
-        ) from error
-    if parallel.n_jobs == 1:
-        yield from (function(*given) for given in arguments)
-        return
-    packed = [pickle.dumps((function, given)) for given in arguments]
-    yield from parallel(joblib.delayed(in_worker)(one, os.getpid()) for one in packed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
 from jax import Array
-from jaxtyping import Float
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Bool, Float, Int
 
 from bayes_scaling.errors import UsageError
 from bayes_scaling.jax_setup import one_thread_linear_algebra
@@ -22,11 +23,11 @@ from bayes_scaling.posterior.nuts import Settings, sample_traced
 from bayes_scaling.program import Data, Structure, build_data, draw_prior
 from bayes_scaling.runs import Runs
 
-BLOCK = 20  # replicates of one call
-TOGETHER = 2  # replicates that walk in step: more of them wait for the longest tree
+BLOCK = 20  # replicates of one call, on each device
+TOGETHER = 4  # replicates that walk in step: more of them wait for the longest tree
 RANKS = 100  # draws that each rank is taken among, after thinning
 SETTLED_RHAT = 1.05
-SETTINGS = Settings(chains=4, draws=300, warmup=300, target_accept=0.9, max_depth=8)
+SETTINGS = Settings(chains=4, draws=200, warmup=200, target_accept=0.9, max_depth=8)
 LONGER = Settings(chains=4, draws=2000, warmup=1500, target_accept=0.97, max_depth=10)
 GRID = np.linspace(0.02, 0.98, 49)
 KNOWN = 20  # smallest simulated probabilities below which the tail is extrapolated
@@ -135,23 +136,51 @@ def rank_truths(
     data = data._replace(diverged=None)  # each simulated table has others
     keys = jax.random.split(jax.random.key(seed + 1), replicates)
     flat = _flatten(truths, 1)
-    found, redone = [], 0
-    for start in range(0, replicates, BLOCK):
-        chosen = slice(start, start + BLOCK)
-        some = {k: v[chosen] for k, v in responses.items()}
-        with one_thread_linear_algebra():
-            drawn = _flatten(_block(structure, data, some, keys[chosen]), 3)
-        for i, draws in enumerate(drawn):
-            if not _settled(draws):
-                redone += 1
-                index = start + i
-                one = {k: v[index] for k, v in responses.items()}
-                with one_thread_linear_algebra():
-                    draws = _flatten(_alone(structure, data, one, keys[index]), 2)
-            truth = flat[start + i]
-            found.append([rank(draws[..., j], truth[j]) for j in range(truth.size)])
-        say(f"{min(start + BLOCK, replicates)} of {replicates} replicates, {redone} redone")
-    return Calibration(_names(truths), np.array(found), redone)
+
+    def begun(numbers: Int[np.ndarray, " block"]) -> dict[str, Array]:
+        some = {k: v[numbers] for k, v in responses.items()}
+        return _block(structure, data, some, keys[numbers])
+
+    def alone(index: int) -> np.ndarray:
+        one = {k: v[index] for k, v in responses.items()}
+        return _flatten(_alone(structure, data, one, keys[index]), 2)
+
+    blocks = list(_blocks(replicates, jax.local_device_count()))
+    found, redone = np.full((replicates, flat.shape[1]), np.nan), 0
+    with one_thread_linear_algebra():
+        # devices work on a block while the one before it is ranked
+        for numbers, sites in zip(blocks, _ahead(map(begun, blocks)), strict=True):
+            drawn = _flatten(sites, 3)
+            settled, ess = _settled(drawn)
+            for place, index in enumerate(dict.fromkeys(numbers)):
+                draws, effective = drawn[place], ess[place]
+                if not settled[place]:
+                    redone += 1
+                    draws = alone(index)
+                    effective = _settled(draws[None])[1][0]
+                found[index] = [
+                    rank(draws[..., j], truth, effective[j]) for j, truth in enumerate(flat[index])
+                ]
+            say(f"{numbers[-1] + 1} of {replicates} replicates, {redone} redone")
+    return Calibration(_names(truths), found, redone)
+
+
+def _blocks(replicates: int, devices: int) -> Iterator[Int[np.ndarray, " block"]]:
+    """Numbers of the replicates of each call: as many in each, the last one repeated."""
+    calls = math.ceil(replicates / (BLOCK * devices))
+    unit = TOGETHER * devices
+    size = math.ceil(replicates / calls / unit) * unit
+    for start in range(0, replicates, size):
+        yield np.minimum(np.arange(start, start + size), replicates - 1)
+
+
+def _ahead[T](items: Iterator[T]) -> Iterator[T]:
+    """Items of an iterator, each after the next one has been made."""
+    before = next(items)
+    for item in items:
+        yield before
+        before = item
+    yield before
 
 
 def _one(
@@ -168,11 +197,21 @@ def _one(
 def _block(
     structure: Structure, data: Data, responses: dict[str, Array], keys: Array
 ) -> dict[str, Array]:
-    return jax.lax.map(
-        lambda pair: _one(structure, data, pair[0], pair[1], SETTINGS),
-        (responses, keys),
-        batch_size=TOGETHER,
+    """Draws of some replicates, shared out over the devices."""
+    mesh = Mesh(np.array(jax.local_devices()), ("device",))
+
+    def share(data: Data, responses: dict[str, Array], keys: Array) -> dict[str, Array]:
+        return jax.lax.map(
+            lambda pair: _one(structure, data, pair[0], pair[1], SETTINGS),
+            (responses, keys),
+            batch_size=TOGETHER,
+        )
+
+    own = PartitionSpec("device")
+    shared = jax.shard_map(
+        share, mesh=mesh, in_specs=(PartitionSpec(), own, own), out_specs=own, check_vma=False
     )
+    return shared(data, responses, keys)
 
 
 @partial(jax.jit, static_argnames=("structure",))
@@ -196,17 +235,18 @@ def _flatten(sites: Mapping[str, Array], leading: int) -> np.ndarray:
     return np.concatenate([p.reshape(*p.shape[:leading], -1) for p in parts], axis=-1)
 
 
-def _settled(draws: np.ndarray) -> bool:
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    return bool(
-        np.all(array_stats.rhat(draws, **axes) < SETTLED_RHAT)
-        and np.all(array_stats.ess(draws, method="bulk", **axes) > RANKS)
-    )
+def _settled(
+    draws: Float[np.ndarray, "replicates chains draws quantities"],
+) -> tuple[Bool[np.ndarray, " replicates"], Float[np.ndarray, "replicates quantities"]]:
+    """Whether chains agree and move enough in all quantities; and the ESS of each."""
+    axes = {"chain_axis": 1, "draw_axis": 2}
+    rhat = array_stats.rhat(draws, **axes)
+    ess = array_stats.ess(draws, method="bulk", **axes)
+    return np.all((rhat < SETTLED_RHAT) & (ess > RANKS), axis=1), ess
 
 
-def rank(draws: Float[np.ndarray, "chains draws"], truth: float) -> float:
+def rank(draws: Float[np.ndarray, "chains draws"], truth: float, ess: float) -> float:
     """Rank of the truth among `RANKS` nearly independent draws, as a fraction with jitter."""
-    ess = float(array_stats.ess(draws, method="bulk", chain_axis=0, draw_axis=1))
     pooled = draws.T.ravel()  # neighbours of different chains are independent
     step = max(1, math.ceil(pooled.size / max(min(ess, pooled.size), 1)))
     thinned = pooled[::step]

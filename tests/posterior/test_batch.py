@@ -13,7 +13,7 @@ from bayes_scaling import find_law
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit, ScalingModel, Settings
-from bayes_scaling.posterior.batch import TOGETHER, _batches, _together, fit_folds, whole_labels
+from bayes_scaling.posterior.batch import TOGETHER, _together, batches, fit_folds, whole_labels
 from bayes_scaling.program import Structure
 from bayes_scaling.runs import Runs, read_runs
 
@@ -120,10 +120,10 @@ def structures() -> tuple[Structure, Structure]:
 def test_only_folds_of_one_structure_share_a_batch() -> None:
     one, other = structures()
     assert one != other
-    found = list(_batches([one, other, one, one, other, one, one]))
+    found = list(batches([one, other, one, one, other, one, one]))
     assert found == [(one, [0, 2, 3, 5]), (one, [6, 6, 6, 6]), (other, [1, 4])]
-    assert list(_batches([])) == []
-    whole = list(_batches([one] * (2 * TOGETHER)))
+    assert list(batches([])) == []
+    whole = list(batches([one] * (2 * TOGETHER)))
     assert [numbers for _, numbers in whole] == [
         [*range(TOGETHER)], [*range(TOGETHER, 2 * TOGETHER)],
     ]  # fmt: skip

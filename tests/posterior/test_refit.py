@@ -22,7 +22,15 @@ from bayes_scaling.posterior.compiled import compilations, compiled_sampler
 from bayes_scaling.posterior.coordinates import Coordinates
 from bayes_scaling.posterior.model import assemble
 from bayes_scaling.posterior.nuts import Draws
-from bayes_scaling.posterior.refit import grown, refit, table_of, with_more
+from bayes_scaling.posterior.padding import padded
+from bayes_scaling.posterior.refit import (
+    grown,
+    means_of,
+    near_sites,
+    refit,
+    table_of,
+    with_more,
+)
 from bayes_scaling.posterior.search import find_start
 from bayes_scaling.program import Spec, build_data
 from bayes_scaling.program.program import program
@@ -149,7 +157,7 @@ def test_a_start_does_not_run_away_where_rungs_take_up_the_residuals(warm: bool)
     spec = grown(fit.spec, fit.law, runs)
     structure, data = spec.structure(fit.law), build_data(spec, fit.law, runs)
     assert structure.settling
-    near = module._near(fit, structure, data, spec) if warm else None
+    near = near_sites(means_of(fit), structure, data, spec) if warm else None
     start = jax.jit(lambda near: find_start(structure, data, jax.random.key(0), near))(near)
     coordinates = Coordinates(structure, data)
     height = jax.jit(coordinates.log_density)(start.frame.centre, start.linearised)
@@ -161,10 +169,10 @@ def test_a_start_that_leads_nowhere_is_left(
     line_fit: Fit, more: pd.DataFrame, again: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere(*args: Any) -> Any:
-        return {k: np.nan * v for k, v in near_of(*args).items()}
+        return {k: np.nan * v for k, v in near_sites(*args).items()}
 
-    near_of, told = module._near, list[str]()
-    monkeypatch.setattr(module, "_near", nowhere)
+    told: list[str] = []
+    monkeypatch.setattr(module, "near_sites", nowhere)
     found = refit(line_fit, with_more(line_fit, more), seed=2, report=told.append)
     assert told == ["fitting 29 runs", "fitting 29 runs again, from the prior"]
     assert found.usable
@@ -183,12 +191,12 @@ def test_tables_of_about_one_size_share_a_program() -> None:
     def shapes(more: pd.DataFrame) -> tuple[Any, ...]:
         table = with_more(fit, more)
         spec = grown(fit.spec, fit.law, table)
-        filled, padded, kept = module._filled(spec, fit.law, table)
-        data = build_data(padded, fit.law, filled, kept)
-        assert kept.sum() == len(table)
-        np.testing.assert_array_equal(filled.frame["response"][kept], table.frame["response"])
-        leaves = jax.tree.leaves(data)
-        return padded.structure(fit.law), [leaf.shape for leaf in leaves]
+        filled = padded(spec, fit.law, table)
+        assert filled.kept.sum() == len(table)
+        own = filled.runs.frame["response"][filled.kept]
+        np.testing.assert_array_equal(own, table.frame["response"])
+        leaves = jax.tree.leaves(filled.data(fit.law))
+        return filled.structure(fit.law), [leaf.shape for leaf in leaves]
 
     one = pd.DataFrame({"N": [5e9], "D": [1e11], "loss": [2.4]})
     three = pd.DataFrame({"N": [5e9, 6e9, 1e7], "D": [1e11, 2e11, 1e8], "loss": [2.4, 2.3, 9.0]})

@@ -14,12 +14,13 @@ import pytest
 from backtests import SHORT, SIZES, TOKENS, chinchilla, fake_backtest, fake_folds, grid_runs
 from fakes import diverged, fake_fit_of, same_runs
 from joblib import parallel_config
+from samplers import quick
 
 import bayes_scaling as bs
 from bayes_scaling import Backtest, Fit, Runs, ScalingModel
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
-from bayes_scaling.posterior import Settings
+from bayes_scaling.posterior import Settings, batch
 from bayes_scaling.posterior.weighted import WeightedModel
 from bayes_scaling.validation import backtest_work, forward_folds
 from bayes_scaling.validation.backtest_plan import named_models
@@ -420,14 +421,34 @@ def test_a_backtest_can_be_pickled(two: Backtest) -> None:
     pd.testing.assert_frame_equal(again.summary(), two.summary())
 
 
+def test_tables_of_about_one_size_share_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six tables of different lengths and labels: those of up to 32 runs, and of up to 64."""
+    monkeypatch.setattr(batch, "sample_traced", quick)
+    settings = replace(SHORT, draws=101)  # of no other test: compiled programs are kept
+    tables = {
+        f"{count} runs": power_law_runs(count, count, recipes)
+        for count, recipes in ((20, 3), (28, 4), (35, 3), (43, 3), (52, 4), (60, 4))
+    }
+    before = batch._together._cache_size()
+    found = bs.backtest_many(POWER_LAW, tables, **{**OF_X, "settings": settings})
+    assert batch._together._cache_size() - before == 2
+    assert [len(backtest.folds) for backtest in found.values()] == [4] * 6
+    for backtest in found.values():
+        assert not backtest.sampling["again"].any()
+        assert np.isfinite(backtest.draws).all()
+
+
 # -- with the sampler
 
 
-def power_law_runs(seed: int) -> Runs:
-    inputs = pd.DataFrame({"X": np.geomspace(1e6, 1e10, 30)})
+def power_law_runs(seed: int, count: int = 30, recipes: int = 0) -> Runs:
+    inputs = pd.DataFrame({"X": np.geomspace(1e6, 1e10, count)})
     truth = {"level": 2.9, "reducible": 0.4, "alpha": 0.3}
     table = simulate(registry["power_law"], inputs, truth, seed=seed)
-    return bs.read_runs(table, inputs={"X": "X"}, response="response")
+    group = "recipe" if recipes else None
+    if recipes:
+        table["recipe"] = [f"r{i % recipes}" for i in range(count)]
+    return bs.read_runs(table, inputs={"X": "X"}, response="response", group=group)
 
 
 POWER_LAW = ScalingModel(registry["power_law"], discrepancy=False)
@@ -460,17 +481,22 @@ def test_processes_answer_as_one(sampled: Backtest) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of a cluster that starts and stops
-def test_a_cluster_answers_as_one(sampled: Backtest) -> None:
+def test_a_cluster_answers_as_one() -> None:
+    """A hundred folds of two tables, by two workers."""
     distributed = pytest.importorskip("distributed")
-    tables = {"first": power_law_runs(1), "second": power_law_runs(2)}
+    tables = {"first": power_law_runs(1, 40), "second": power_law_runs(2, 40)}
+    options = {**OF_X, "gaps": (2, 3), "origins": 25, "scored_above": 1.2}
+    alone = bs.backtest_many(POWER_LAW, tables, **options)
+    assert sum(len(backtest.folds) for backtest in alone.values()) == 100
     local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
         with parallel_config(backend="dask"):
-            found = bs.backtest_many(POWER_LAW, tables, **OF_X)
+            found = bs.backtest_many(POWER_LAW, tables, **options)
         assert set(client.run(_threads_of_jax).values()) == {"1"}
-    assert found["first"].draws.equals(sampled.draws)
-    pd.testing.assert_frame_equal(found["first"].scores, sampled.scores)
-    assert not found["second"].draws.equals(sampled.draws)
+    for name, backtest in alone.items():
+        assert found[name].draws.equals(backtest.draws)
+        pd.testing.assert_frame_equal(found[name].scores, backtest.scores)
+    assert not found["second"].draws.equals(found["first"].draws)
 
 
 def _threads_of_jax() -> str | None:
