@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -74,7 +75,7 @@ def one_thread_linear_algebra() -> AbstractContextManager[Any]:
 
 
 def in_worker(packed: bytes, home: int) -> Any:
-    """Call a function with arguments in a worker process, on one thread.
+    """Call a function with arguments in a worker process, on one thread and one device.
 
     Workers run side by side, one a core: threads of their own would only get in each other's
     way. Function and arguments come packed, so that JAX is told before anything uses it; in a
@@ -90,8 +91,13 @@ def in_worker(packed: bytes, home: int) -> Any:
     if os.getpid() != home:
         os.environ.setdefault("PJRT_NPROC", "1")  # threads of JAX on CPUs
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    function, arguments = pickle.loads(packed)
-    return function(*arguments)
+    return on_one_device(*pickle.loads(packed))
+
+
+def on_one_device(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a function whose fits use one device, so that its numbers are those of any process."""
+    with jax.default_device(devices_named("auto")[0]):
+        return function(*arguments)
 
 
 def devices_named(name: DeviceName) -> tuple[Any, ...]:

@@ -23,9 +23,10 @@ from jax import Array
 import bayes_scaling as bs
 from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.models import chinchilla
+from bayes_scaling.posterior.batch import TOGETHER
 from bayes_scaling.posterior.nuts import sample_traced
 from bayes_scaling.program import Data, Structure, build_data
-from bayes_scaling.validation.calibration import SETTINGS, TOGETHER
+from bayes_scaling.validation.calibration import SETTINGS
 
 RECIPE, NOISE = "transformer-adamw", 0.003
 FITS, FITS_WITHOUT_GPU = (1, 64, 1024), (1, 16)

@@ -15,17 +15,19 @@ from jax import Array
 from jaxtyping import Bool
 
 from bayes_scaling.errors import UsageError
-from bayes_scaling.jax_setup import one_thread_linear_algebra
+from bayes_scaling.jax_setup import DeviceName, devices_named, one_thread_linear_algebra
 from bayes_scaling.program import Data, Spec, Structure
 from bayes_scaling.program.rungs import rung_labels
 from bayes_scaling.runs import Runs
 
+from .devices import shared_out
 from .fit import Fit
 from .model import ScalingModel, assemble
 from .nuts import Draws, Settings, sample_traced
 from .padding import padded, trimmed
 
 TOGETHER = 4  # fits that walk in step: more of them wait for the longest tree
+ON_GPU = 256  # a step of many takes as long as that of one there
 
 
 def fit_folds(
@@ -85,8 +87,8 @@ def fit_folds(
     for structure, repeated in batches([f.structure(model.law) for f in filled]):
         numbers = list(dict.fromkeys(repeated))
         some = [data[i] for i in numbers]
-        drawn, took = side_by_side(
-            structure, some, keys[jnp.asarray(numbers)], chosen, len(repeated)
+        drawn, took = drawn_together(
+            structure, some, keys[jnp.asarray(numbers)], chosen, len(repeated), devices_of("auto")
         )
         for i, one in zip(numbers, drawn, strict=True):
             own = trimmed(one, specs[i].structure(model.law))
@@ -126,12 +128,25 @@ def tied(part: ScalingModel, runs: Runs) -> bool:
     return part.law.link is not None or "item" in runs.frame
 
 
-def width_of(count: int) -> int:
-    """How many fits a program holds that serves so many: one, two or four, to be few."""
-    return min(TOGETHER, 1 << (count - 1).bit_length())
+def together_on(device: DeviceName) -> int:
+    """How many fits walk in step on a device."""
+    return ON_GPU if device == "gpu" else TOGETHER
 
 
-def batches[K: Hashable](shapes: Sequence[K]) -> Iterator[tuple[K, list[int]]]:
+def devices_of(device: DeviceName) -> tuple[Any, ...]:
+    """Return the devices of a batch: one CPU device a process, so that numbers are the same."""
+    found = devices_named(device)
+    return found if device == "gpu" else found[:1]
+
+
+def width_of(count: int, most: int = TOGETHER) -> int:
+    """How many fits a program holds that serves so many: powers of two, to be few programs."""
+    return min(most, 1 << (count - 1).bit_length())
+
+
+def batches[K: Hashable](
+    shapes: Sequence[K], most: int = TOGETHER
+) -> Iterator[tuple[K, list[int]]]:
     """Numbers of what is fitted in one call: a few of one shape.
 
     The last ones of a shape repeat a number, so that all have one width.
@@ -140,18 +155,19 @@ def batches[K: Hashable](shapes: Sequence[K]) -> Iterator[tuple[K, list[int]]]:
     for i, shape in enumerate(shapes):
         alike.setdefault(shape, []).append(i)
     for shape, numbers in alike.items():
-        wide = width_of(len(numbers))
+        wide = width_of(len(numbers), most)
         for start in range(0, len(numbers), wide):
             some = numbers[start : start + wide]
             yield shape, some + some[-1:] * (wide - len(some))
 
 
-def side_by_side(
+def drawn_together(
     structure: Structure,
     data: Sequence[Data],
     keys: Array,
     settings: Settings,
     width: int,
+    devices: tuple[Any, ...],
     near: Sequence[dict[str, Any]] | None = None,
 ) -> tuple[list[Draws], dict[str, float]]:
     """Draws of fits of one shape, and the seconds of each; the last one fills up the width."""
@@ -161,13 +177,14 @@ def side_by_side(
         return jnp.stack(several)[places]
 
     begun = time.perf_counter()
-    with one_thread_linear_algebra():
+    with jax.default_device(devices[0]), one_thread_linear_algebra():
         drawn = _together(
             structure,
             jax.tree.map(stacked, *data),
             keys[places],
             settings,
             None if near is None else jax.tree.map(stacked, *near),
+            devices=devices,
         )
         jax.block_until_ready(drawn)
     took = {"compile": 0.0, "sample": (time.perf_counter() - begun) / len(data)}
@@ -176,15 +193,19 @@ def side_by_side(
     return [jax.tree.map(lambda a, i=i: a[i], whole) for i in range(len(data))], took
 
 
-@partial(jax.jit, static_argnames=("structure", "settings"))
+@partial(jax.jit, static_argnames=("structure", "settings", "devices"))
 def _together(
     structure: Structure,
     data: Data,
     keys: Array,
     settings: Settings,
     near: dict[str, Array] | None = None,
+    *,
+    devices: tuple[Any, ...],
 ) -> Draws:
+    """Draws of fits that walk in step, shared out over the devices."""
+
     def one(data: Data, key: Array, near: dict[str, Array] | None) -> Draws:
         return sample_traced(structure, data, key, settings, near)
 
-    return jax.vmap(one)(data, keys, near)
+    return shared_out(jax.vmap(one), devices, len(keys))(data, keys, near)

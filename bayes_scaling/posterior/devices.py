@@ -1,11 +1,16 @@
-"""How what runs on several devices meets: shares of an array, and all shares together."""
+"""Work that is shared out over devices: of a batch, and of the chains of one fit, which meet."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import Array
+from jax.sharding import Mesh, PartitionSpec
+
+AXIS = "devices"
 
 
 class Meet(NamedTuple):
@@ -37,3 +42,40 @@ class Meet(NamedTuple):
 
 
 ALONE = Meet()
+
+
+def used(devices: tuple[Any, ...], size: int) -> tuple[Any, ...]:
+    """Return as many of the devices as divide the number of what is shared out."""
+    return devices[: next(n for n in range(len(devices), 0, -1) if size % n == 0)]
+
+
+def shared_out(
+    function: Callable[..., Any], devices: tuple[Any, ...], size: int, *, common: int = 0
+) -> Callable[..., Any]:
+    """Let each device work on its share of the first axis of all arguments and results.
+
+    Parameters
+    ----------
+    function : callable
+        Of pytrees of arrays, traced by JAX.
+    devices : tuple of JAX devices
+    size : int
+        Length of the axis.
+    common : int
+        How many arguments, the first ones, every device gets whole.
+    """
+    chosen = used(devices, size)
+    if len(chosen) == 1:
+        return function
+    mesh = Mesh(np.array(chosen), (AXIS,))
+
+    def on_devices(*arguments: Any) -> Any:
+        share, whole = PartitionSpec(AXIS), PartitionSpec()
+        specs = tuple(whole if i < common else share for i in range(len(arguments)))
+        # no device hears of another, which JAX cannot see by itself
+        mapped = jax.shard_map(
+            function, mesh=mesh, in_specs=specs, out_specs=share, check_vma=False
+        )
+        return mapped(*arguments)
+
+    return on_devices

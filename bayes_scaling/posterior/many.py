@@ -12,20 +12,21 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.errors import Finding, TableError, UsageError
-from bayes_scaling.jax_setup import one_thread_linear_algebra
+from bayes_scaling.jax_setup import DeviceName
 from bayes_scaling.program import Data, Spec, Structure
 from bayes_scaling.program.counts import merged
 from bayes_scaling.runs import Runs
 
-from .batch import batches, side_by_side, tied
+from .batch import batches, devices_of, drawn_together, tied, together_on
 from .combine import combine
+from .compiled import draw
 from .fit import Fit
 from .health import Health, listed, longer, options_of, seconds_of, thinned
 from .model import ScalingModel, assemble
 from .nuts import Settings
 from .padding import padded, trimmed
 from .parallel import in_parallel, seed_of
-from .refit import check_growable, drawn_alone, means_of, moved, near_sites, warm_settings
+from .refit import check_growable, means_of, moved, near_sites, warm_settings
 from .weighted import Model, WeightedModel, parts_of
 
 
@@ -140,6 +141,7 @@ def fit_many(
     seed: int = 0,
     settings: Settings | None = None,
     like: Fit | None = None,
+    device: DeviceName = "auto",
     backend: str | None = None,
     jobs: int | None = None,
     report: Callable[[str], None] | None = None,
@@ -163,6 +165,9 @@ def fit_many(
     like : Fit, optional
         A fit of the same model, to some of the runs or to others like them. Its references and
         priors are those of all fits, and they start from where it ended.
+    device : {"auto", "cpu", "gpu"}
+        ``"auto"`` is one CPU device a process; on GPUs many fits are sampled together, shared out
+        over all of them, and those that are done again alone are done there, too.
     backend : str, optional
         Of joblib: ``"loky"``, ``"threading"``, ``"dask"``; ``"ray"`` after
         ``ray.util.joblib.register_ray()``. By default that of `joblib.parallel_config`.
@@ -196,9 +201,16 @@ def fit_many(
         for i, (name, runs) in enumerate(named.items())
     ]
     shapes = [_shape(model, member, i) for i, member in enumerate(members)]
-    chunks = [numbers for _, numbers in batches(shapes)]
+    chunks = [numbers for _, numbers in batches(shapes, together_on(device))]
     arguments = [
-        (model, [members[i] for i in dict.fromkeys(own)], len(own), settings or usual, means)
+        (
+            model,
+            [members[i] for i in dict.fromkeys(own)],
+            len(own),
+            settings or usual,
+            means,
+            device,
+        )
         for own in chunks
     ]
     say, made = report or (lambda _: None), dict[int, Made]()
@@ -267,6 +279,7 @@ def fit_chunk(
     width: int,
     settings: Settings,
     means: xr.Dataset | None,
+    device: DeviceName,
 ) -> list[Made]:
     """Fit tables of one shape together, and those again that were sampled poorly.
 
@@ -279,16 +292,18 @@ def fit_chunk(
     settings : Settings
     means : Dataset, optional
         Where fits start.
+    device : {"auto", "cpu", "gpu"}
     """
+    devices = devices_of(device)
     parts = parts_of(model)
-    by_law = [_fit_law(p, k, members, width, settings, means) for k, p in enumerate(parts)]
+    by_law = [_fit_law(p, k, members, width, settings, means, devices) for k, p in enumerate(parts)]
     made = []
     for member, *several in zip(members, *by_law, strict=True):
         fits: list[Fit] = several
         health, before, seconds = Health.of(fits), None, seconds_of(fits)
         if health.poor:
             again, more = member._replace(seed=seed_of(member.seed, 1)), longer(settings)
-            long = [_fit_alone(p, k, again, more) for k, p in enumerate(parts)]
+            long = [_fit_alone(p, k, again, more, devices) for k, p in enumerate(parts)]
             before, health = health, Health.of(long)
             seconds += seconds_of(long)
             fits = [thinned(fit, settings.draws) for fit in long]
@@ -306,16 +321,17 @@ def _fit_law(
     width: int,
     settings: Settings,
     means: xr.Dataset | None,
+    devices: tuple[Any, ...],
 ) -> list[Fit]:
     """Fits of one law to tables of one shape."""
     law = part.law
     if any(tied(part, member.runs) for member in members):
-        return [_fit_alone(part, place, member, settings) for member in members]
+        return [_fit_alone(part, place, member, settings, devices) for member in members]
     programs = [_program(part, place, member) for member in members]
     structure, data = programs[0][0], [arrays for _, arrays, _ in programs]
     near = None if means is None else [near_sites(means, *program) for program in programs]
     keys = jnp.stack([jax.random.key(member.seed) for member in members])
-    drawn, took = side_by_side(structure, data, keys, settings, width, near)
+    drawn, took = drawn_together(structure, data, keys, settings, width, devices, near)
     return [
         assemble(
             law, member.specs[place], member.runs,
@@ -325,13 +341,18 @@ def _fit_law(
     ]  # fmt: skip
 
 
-def _fit_alone(part: ScalingModel, place: int, member: Member, settings: Settings) -> Fit:
+def _fit_alone(
+    part: ScalingModel,
+    place: int,
+    member: Member,
+    settings: Settings,
+    devices: tuple[Any, ...],
+) -> Fit:
     """Fit of one law to one table, from the prior; filled up, if it can be, to share programs."""
     law, spec, runs, seed = part.law, member.specs[place], member.runs, member.seed
     if tied(part, runs):
         return part.fit(runs, seed=seed, **options_of(settings))
     structure, data, _ = _program(part, place, member)
-    with one_thread_linear_algebra():
-        drawn, seconds = drawn_alone(structure, data, settings, seed, None)
+    drawn, seconds = draw(structure, data, settings, seed, devices=devices)
     own = trimmed(drawn, spec.structure(law))
     return assemble(law, spec, runs, own, settings, seed, seconds)

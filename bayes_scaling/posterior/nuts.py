@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 from jax import Array
-from jax.sharding import PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Float, Key
 from numpyro.infer.util import constrain_fn
 
@@ -27,12 +27,10 @@ from bayes_scaling.program.program import program
 from bayes_scaling.program.structure import Data, Structure
 
 from .coordinates import Coordinates, Point
-from .devices import ALONE, Meet
+from .devices import ALONE, AXIS, Meet, used
 from .linearised import Linearised, Weights
 from .search import Start, find_start
 from .whitening import Frame, learned
-
-CHAINS = "chains"  # name of the axis of devices
 
 
 @dataclass(frozen=True)
@@ -109,15 +107,15 @@ def sample(
     devices : tuple of JAX devices
         Chains are shared out over as many of them as divide their number.
     """
-    used = next(n for n in range(len(devices), 0, -1) if settings.chains % n == 0)
-    if used == 1:
+    chosen = used(devices, settings.chains)
+    if len(chosen) == 1:
         return sample_traced(structure, data, key, settings, near)
-    mesh = jax.sharding.Mesh(np.array(devices[:used]), (CHAINS,))
-    of_chains, common = PartitionSpec(CHAINS), PartitionSpec()
+    mesh = Mesh(np.array(chosen), (AXIS,))
+    of_chains, common = PartitionSpec(AXIS), PartitionSpec()
     specs = Draws._make(common if k == "step_size" else of_chains for k in Draws._fields)
 
     def on_device(data: Data, key: Array, near: dict[str, Array] | None) -> Draws:
-        return sample_traced(structure, data, key, settings, near, Meet(CHAINS, used))
+        return sample_traced(structure, data, key, settings, near, Meet(AXIS, len(chosen)))
 
     # what is replicated is computed alike on every device, which JAX cannot see by itself
     shared = jax.shard_map(on_device, mesh=mesh, in_specs=common, out_specs=specs, check_vma=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayes_scaling.errors import UsageError
-from bayes_scaling.jax_setup import in_worker
+from bayes_scaling.jax_setup import in_worker, on_one_device
 
 
 def seed_of(seed: int, *place: int) -> int:
@@ -55,7 +55,7 @@ def in_parallel(
             f"joblib cannot work with backend {backend}, jobs {jobs}: {error}"
         ) from error
     if parallel.n_jobs == 1:
-        yield from (function(*given) for given in arguments)
+        yield from (on_one_device(function, given) for given in arguments)
         return
     packed = [pickle.dumps((function, given)) for given in arguments]
     yield from parallel(joblib.delayed(in_worker)(one, os.getpid()) for one in packed)

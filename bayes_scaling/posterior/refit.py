@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -15,7 +13,6 @@ import xarray as xr
 from numpyro.infer.util import unconstrain_fn
 
 from bayes_scaling.errors import UsageError
-from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.law.law import Law
 from bayes_scaling.program import Data, Spec
 from bayes_scaling.program.discrepancy import walks_of
@@ -24,10 +21,10 @@ from bayes_scaling.program.rungs import rung_labels
 from bayes_scaling.program.structure import Structure
 from bayes_scaling.runs import Runs, read_runs
 
-from .compiled import compiled_sampler
+from .compiled import draw
 from .fit import Fit
 from .model import assemble
-from .nuts import Draws, Settings
+from .nuts import Settings
 from .padding import padded, trimmed
 
 ROLES = ("rung", "seed", "se", "trials", "untuned")
@@ -138,14 +135,13 @@ def refit(
     spec = grown(fit.spec, law, runs)
     filled = padded(spec, law, runs)
     structure, data = filled.structure(law), filled.data(law)
-    with one_thread_linear_algebra():
-        near = near_sites(means_of(fit), structure, data, filled.spec)
-        words = f"fitting {len(runs)} runs"
-        drawn, seconds = drawn_alone(structure, data, chosen, seed, near, lambda: say(words))
-        if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
-            chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
-            words += " again, from the prior"
-            drawn, seconds = drawn_alone(structure, data, chosen, seed, None, lambda: say(words))
+    near = near_sites(means_of(fit), structure, data, filled.spec)
+    words = f"fitting {len(runs)} runs"
+    drawn, seconds = draw(structure, data, chosen, seed, near=near, tell=lambda: say(words))
+    if drawn.diverging.all():  # the earlier fit led nowhere: begin from the prior
+        chosen = replace(chosen, warmup=max(chosen.warmup, fit.settings.warmup))
+        words += " again, from the prior"
+        drawn, seconds = draw(structure, data, chosen, seed, tell=lambda: say(words))
     own = trimmed(drawn, spec.structure(law))
     return assemble(law, spec, runs, own, chosen, seed, seconds)
 
@@ -153,23 +149,6 @@ def refit(
 def warm_settings(fit: Fit) -> Settings:
     """Settings of a fit that starts where another ended: its own, with a shorter warm-up."""
     return replace(fit.settings, warmup=min(WARM, fit.settings.warmup))
-
-
-def drawn_alone(
-    structure: Structure,
-    data: Data,
-    settings: Settings,
-    seed: int,
-    near: dict[str, Any] | None,
-    tell: Callable[[], None] = lambda: None,
-) -> tuple[Draws, dict[str, float]]:
-    """Draws, and the seconds that compiling and sampling took; `tell` is called in between."""
-    begun = time.perf_counter()
-    run = compiled_sampler(structure, data, settings, near)
-    compiled = time.perf_counter()
-    tell()
-    drawn = jax.block_until_ready(run(data, jax.random.key(seed), near))
-    return drawn, {"compile": compiled - begun, "sample": time.perf_counter() - compiled}
 
 
 def grown(spec: Spec, law: Law, runs: Runs) -> Spec:

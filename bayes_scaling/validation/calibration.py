@@ -7,24 +7,25 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Bool, Float, Int
 
 from bayes_scaling.errors import UsageError
-from bayes_scaling.jax_setup import one_thread_linear_algebra
+from bayes_scaling.jax_setup import DeviceName, devices_named, one_thread_linear_algebra
+from bayes_scaling.posterior.batch import together_on
+from bayes_scaling.posterior.devices import shared_out
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings, sample_traced
 from bayes_scaling.program import Data, Structure, build_data, draw_prior
 from bayes_scaling.runs import Runs
 
-BLOCK = 20  # replicates of one call, on each device
-TOGETHER = 4  # replicates that walk in step: more of them wait for the longest tree
+STEPS = 5  # of as many replicates as all devices work on at once, in one call
 RANKS = 100  # draws that each rank is taken among, after thinning
 SETTLED_RHAT = 1.05
 SETTINGS = Settings(chains=4, draws=200, warmup=200, target_accept=0.9, max_depth=8)
@@ -80,6 +81,7 @@ def calibrate(
     *,
     replicates: int = 200,
     seed: int = 0,
+    device: DeviceName = "auto",
     report: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Rank the parameters of simulated tables among the draws of their posteriors.
@@ -96,6 +98,8 @@ def calibrate(
     replicates : int
         Tables to simulate and fit.
     seed : int
+    device : {"auto", "cpu", "gpu"}
+        Replicates are shared out over all devices of the kind; ``"auto"`` is the CPU.
     report : callable, optional
         Told how far it is.
 
@@ -118,7 +122,9 @@ def calibrate(
         )
     spec = model.spec(runs)
     structure, data = spec.structure(model.law), build_data(spec, model.law, runs)
-    return rank_truths(structure, data, replicates=replicates, seed=seed, report=report)
+    return rank_truths(
+        structure, data, replicates=replicates, seed=seed, device=device, report=report
+    )
 
 
 def rank_truths(
@@ -127,10 +133,12 @@ def rank_truths(
     *,
     replicates: int,
     seed: int,
+    device: DeviceName = "auto",
     report: Callable[[str], None] | None = None,
 ) -> Calibration:
     """`calibrate` for a program and its arrays; compiled once for each structure and shape."""
     say = report or (lambda _: None)
+    devices, together = devices_named(device), together_on(device)
     truths = draw_prior(structure, data, jax.random.key(seed), replicates)
     responses = {k: truths.pop(k) for k in ("response", "loss") if k in truths}
     data = data._replace(diverged=None)  # each simulated table has others
@@ -139,15 +147,15 @@ def rank_truths(
 
     def begun(numbers: Int[np.ndarray, " block"]) -> dict[str, Array]:
         some = {k: v[numbers] for k, v in responses.items()}
-        return _block(structure, data, some, keys[numbers])
+        return _block(structure, data, some, keys[numbers], devices=devices, together=together)
 
     def alone(index: int) -> np.ndarray:
         one = {k: v[index] for k, v in responses.items()}
         return _flatten(_alone(structure, data, one, keys[index]), 2)
 
-    blocks = list(_blocks(replicates, jax.local_device_count()))
+    blocks = list(_blocks(replicates, together * len(devices)))
     found, redone = np.full((replicates, flat.shape[1]), np.nan), 0
-    with one_thread_linear_algebra():
+    with jax.default_device(devices[0]), one_thread_linear_algebra():
         # devices work on a block while the one before it is ranked
         for numbers, sites in zip(blocks, _ahead(map(begun, blocks)), strict=True):
             drawn = _flatten(sites, 3)
@@ -165,10 +173,9 @@ def rank_truths(
     return Calibration(_names(truths), found, redone)
 
 
-def _blocks(replicates: int, devices: int) -> Iterator[Int[np.ndarray, " block"]]:
+def _blocks(replicates: int, unit: int) -> Iterator[Int[np.ndarray, " block"]]:
     """Numbers of the replicates of each call: as many in each, the last one repeated."""
-    calls = math.ceil(replicates / (BLOCK * devices))
-    unit = TOGETHER * devices
+    calls = math.ceil(replicates / (STEPS * unit))
     size = math.ceil(replicates / calls / unit) * unit
     for start in range(0, replicates, size):
         yield np.minimum(np.arange(start, start + size), replicates - 1)
@@ -193,25 +200,26 @@ def _one(
     return sample_traced(structure, given, key, settings).sites
 
 
-@partial(jax.jit, static_argnames=("structure",))
+@partial(jax.jit, static_argnames=("structure", "devices", "together"))
 def _block(
-    structure: Structure, data: Data, responses: dict[str, Array], keys: Array
+    structure: Structure,
+    data: Data,
+    responses: dict[str, Array],
+    keys: Array,
+    *,
+    devices: tuple[Any, ...],
+    together: int,
 ) -> dict[str, Array]:
     """Draws of some replicates, shared out over the devices."""
-    mesh = Mesh(np.array(jax.local_devices()), ("device",))
 
     def share(data: Data, responses: dict[str, Array], keys: Array) -> dict[str, Array]:
         return jax.lax.map(
             lambda pair: _one(structure, data, pair[0], pair[1], SETTINGS),
             (responses, keys),
-            batch_size=TOGETHER,
+            batch_size=together,
         )
 
-    own = PartitionSpec("device")
-    shared = jax.shard_map(
-        share, mesh=mesh, in_specs=(PartitionSpec(), own, own), out_specs=own, check_vma=False
-    )
-    return shared(data, responses, keys)
+    return dict(shared_out(share, devices, len(keys), common=1)(data, responses, keys))
 
 
 @partial(jax.jit, static_argnames=("structure",))

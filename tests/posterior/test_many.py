@@ -133,12 +133,12 @@ class Sampler:
         self.alone: list[Settings] = []
         self.near: list[Any] = []
 
-    def side_by_side(
-        self, structure: Any, data: Any, keys: Any, settings: Settings, width: int, near: Any = None
+    def drawn_together(
+        self, structure: Any, data: Any, keys: Any, settings: Settings, width: int, *given: Any
     ) -> Any:
         done = sum(self.widths)
         self.widths.append(len(data))
-        self.near.append(near)
+        self.near.append(given[1])
         drawn = [made_up(structure, d, settings, done + i) for i, d in enumerate(data)]
         worse = [
             d._replace(diverging=~d.diverging) if done + i in self.poor else d
@@ -146,10 +146,10 @@ class Sampler:
         ]
         return worse, {"compile": 0.0, "sample": 1.0}
 
-    def drawn_alone(
-        self, structure: Any, data: Any, settings: Settings, seed: int, near: Any
+    def draw(
+        self, structure: Any, data: Any, settings: Settings, seed: int, *, devices: Any
     ) -> Any:
-        assert near is None
+        assert len(devices) == 1
         self.alone.append(settings)
         drawn = made_up(structure, data, settings, seed)
         drawn = drawn._replace(diverging=~drawn.diverging) if self.still else drawn
@@ -158,8 +158,8 @@ class Sampler:
 
 def sampler(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Sampler:
     found = Sampler(**options)
-    monkeypatch.setattr(module, "side_by_side", found.side_by_side)
-    monkeypatch.setattr(module, "drawn_alone", found.drawn_alone)
+    monkeypatch.setattr(module, "drawn_together", found.drawn_together)
+    monkeypatch.setattr(module, "draw", found.draw)
     return found
 
 

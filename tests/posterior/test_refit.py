@@ -17,7 +17,7 @@ from numpyro.infer.util import constrain_fn
 import bayes_scaling.posterior.refit as module
 from bayes_scaling.errors import TableError, UsageError
 from bayes_scaling.models import registry
-from bayes_scaling.posterior import Fit, Settings
+from bayes_scaling.posterior import Fit, Settings, compiled
 from bayes_scaling.posterior.compiled import compilations, compiled_sampler
 from bayes_scaling.posterior.coordinates import Coordinates
 from bayes_scaling.posterior.model import assemble
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_draws(line_fit: Fit, more: pd.DataFrame, a
     np.testing.assert_array_equal(other.posterior["b"], again.posterior["b"])
 
 
-def about_the_start(structure: Any, data: Any, settings: Settings, near: Any) -> Any:
+def about_the_start(structure: Any, data: Any, settings: Settings, near: Any, devices: Any) -> Any:
     """Stand for a compiled sampler: draws a hundredth about where it begins."""
     shape = (settings.chains, settings.draws)
 
@@ -128,7 +128,7 @@ def about_the_start(structure: Any, data: Any, settings: Settings, near: Any) ->
 
 
 def test_rungs_and_recipes_may_be_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "compiled_sampler", about_the_start)
+    monkeypatch.setattr(compiled, "compiled_sampler", about_the_start)
     fit = fake_fit(RECIPES, rungs=True, draws=100)
     rows = [
         {"N": 8e9, "D": 1.6e11, "recipe": "soap", "loss": 2.2},

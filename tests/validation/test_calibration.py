@@ -12,7 +12,9 @@ import pytest
 from samplers import quick
 
 import bayes_scaling as bs
+from bayes_scaling.jax_setup import devices_named
 from bayes_scaling.models import registry
+from bayes_scaling.posterior.batch import TOGETHER
 from bayes_scaling.program import Data, Structure, build_data, draw_prior
 from bayes_scaling.validation import calibration
 from bayes_scaling.validation.calibration import RANKS, rank, rank_truths
@@ -42,27 +44,24 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("replicates", [1, 7, 20, 41, 100, 200])
 @pytest.mark.parametrize("devices", [1, 2, 8])
 def test_every_replicate_is_in_one_block(replicates: int, devices: int) -> None:
-    blocks = list(calibration._blocks(replicates, devices))
+    unit = TOGETHER * devices
+    blocks = list(calibration._blocks(replicates, unit))
     assert sorted({int(i) for block in blocks for i in block}) == list(range(replicates))
     assert sum(len(set(map(int, block))) for block in blocks) == replicates
     (size,) = {len(block) for block in blocks}  # one compiled program
-    assert size % devices == 0
-    assert size <= calibration.BLOCK * devices
-    assert len(blocks) * size < replicates + len(blocks) * calibration.TOGETHER * devices
+    assert size % unit == 0
+    assert size <= calibration.STEPS * unit
+    assert len(blocks) * size < replicates + len(blocks) * unit
 
 
-def test_replicates_do_not_depend_on_the_devices(
-    made_up: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replicates_do_not_depend_on_the_devices(made_up: None) -> None:
     structure, data = program()
     responses = {"response": 2.5 + np.random.default_rng(1).uniform(size=(16, 12))}
     keys = jax.random.split(jax.random.key(4), 16)
-    shared = calibration._block(structure, data, responses, keys)
-    devices = jax.local_devices()
+    devices = devices_named("cpu")
+    shared = calibration._block(structure, data, responses, keys, devices=devices, together=4)
     assert len(shared["alpha"].sharding.device_set) == len(devices)
-    calibration._block.clear_cache()
-    monkeypatch.setattr(jax, "local_devices", lambda: devices[:1])
-    alone = calibration._block(structure, data, responses, keys)
+    alone = calibration._block(structure, data, responses, keys, devices=devices[:1], together=4)
     assert len(alone["alpha"].sharding.device_set) == 1
     for name, values in alone.items():
         np.testing.assert_allclose(shared[name], values, rtol=1e-12, err_msg=name)
@@ -95,7 +94,9 @@ class Prior:
     def __init__(self, stuck: tuple[int, ...] = ()):
         self.stuck, self.done, self.alone = stuck, 0, 0
 
-    def block(self, structure: Structure, data: Data, responses: Any, keys: Any) -> dict[str, Any]:
+    def block(
+        self, structure: Structure, data: Data, responses: Any, keys: Any, **_: Any
+    ) -> dict[str, Any]:
         shape = (len(keys), 4, 200)
         drawn = from_the_prior(structure, data, 70 + self.done, int(np.prod(shape)))
         found = {k: v.reshape(*shape, *v.shape[1:]) for k, v in drawn.items()}
