@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .answers.tune import Tuning as Tuning
     from .answers.tune import tune as tune
     from .display.plot import plot as plot
+    from .jax_setup import DeviceName
     from .law import LogitNormal as LogitNormal
     from .law import LogNormal as LogNormal
     from .law import Normal as Normal
@@ -306,6 +307,7 @@ def fit(
     discrepancy: bool | Mapping[str, tuple[float, float]] | None = None,
     prior: PriorName | None = None,
     seed: int = 0,
+    device: DeviceName = "auto",
     report: Callable[[str], None] | None = None,
 ) -> Fit:
     """Fit a table of runs; by default with the laws that forecast public suites best.
@@ -322,7 +324,7 @@ def fit(
         As `make_model` and `ScalingModel.fit`.
     """
     model = make_model(law, pool=pool, noise=noise, rung=rung, discrepancy=discrepancy, prior=prior)
-    return model.fit(runs, seed=seed, report=report)
+    return model.fit(runs, seed=seed, device=device, report=report)
 
 
 def load(path: str | Path, law: Law | None = None) -> Fit:

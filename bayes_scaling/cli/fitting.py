@@ -89,6 +89,10 @@ def fit(
     target_accept: Annotated[
         float, typer.Option("--target-accept", help="Target acceptance rate, .5 to 1.")
     ] = 0.9,
+    integrate: Annotated[
+        bool,
+        typer.Option("--integrate", help="Integrate out effects that means are linear in."),
+    ] = False,
     device: Annotated[Device, typer.Option(help="auto is the CPU for one fit.")] = Device.auto,
     as_json: AsJson = False,
 ) -> None:
@@ -108,6 +112,7 @@ def fit(
         draws=draws,
         warmup=warmup,
         target_accept=target_accept,
+        integrate=integrate,
         device=device.value,
         report=say,
     )

@@ -67,6 +67,7 @@ class WeightedModel:
         draws: int = 1000,
         warmup: int = 500,
         target_accept: float = 0.9,
+        integrate: bool = False,
         device: DeviceName = "auto",
         report: Callable[[str], None] | None = None,
     ) -> Fit:
@@ -89,6 +90,7 @@ class WeightedModel:
                     draws=draws,
                     warmup=warmup,
                     target_accept=target_accept,
+                    integrate=integrate,
                     device=device,
                     report=of_law,
                 )
