@@ -19,7 +19,7 @@ from jax import Array
 from jax.lax import linalg
 from jaxtyping import Float, Int
 
-SMALL = 4  # largest blocks whose elements are worked on one by one
+MANY, SMALL = 100, 4  # so many blocks of that size at most are worked on element by element
 
 
 class Split(NamedTuple):
@@ -164,5 +164,8 @@ def solve_lower(
 
 
 def _unrolled(matrix: Float[Array, "*m k k"]) -> bool:
-    """Whether many small matrices are worked on element by element: LAPACK takes one at a time."""
-    return matrix.ndim > 2 and matrix.shape[-1] <= SMALL
+    """Whether many small matrices are worked on element by element: LAPACK takes one at a time.
+
+    For fewer it is not worth the longer compilation.
+    """
+    return matrix.ndim > 2 and matrix.shape[-3] >= MANY and matrix.shape[-1] <= SMALL

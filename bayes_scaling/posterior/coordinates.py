@@ -46,7 +46,7 @@ from .arrow import Arrow, Layout, Root, Split
 from .integrated import Conditional, conditional
 from .linearised import Linearised, Sums, Weights
 from .modes import log_normal_mode, scale_mode
-from .rows import Measure, Rows
+from .rows import Rows
 from .start import centre_shifts, first_sites, log_prior_of_centres, scale_widths
 from .whitening import Frame
 
@@ -192,7 +192,7 @@ class Coordinates:
     def update_scales(self, point: Point, covariance: Arrow, lin: Linearised) -> Float[Array, " e"]:
         """One step of expectation-maximisation of the scales; nu stays."""
         sites = self._unravel_eta(point.eta)
-        left = self._residual(point, self._predict(point.t))
+        left = self.rows.observed - self._predict(point.t) - self.rows.shared(point.u)
         if self.structure.serial and self.data.previous is not None:
             before = jnp.where(self.data.previous >= 0, left[self.data.previous], 0.0)
             found = jnp.sum(left * before) / jnp.maximum(jnp.sum(before**2), 1e-300)
@@ -311,10 +311,6 @@ class Coordinates:
         tie = correlation(self.data, rho).reshape(-1, *[1] * (rows.ndim - 1))
         return (rows - tie * rows[self.data.previous]) / jnp.sqrt(1.0 - tie**2)
 
-    def _residual(self, point: Point, centre: Float[Array, " rows"]) -> Float[Array, " rows"]:
-        """What mean and rung effects leave of the observed responses of continuous measures."""
-        return self.rows.observed - centre - self.rows.shared(point.u)
-
     def _given_all_else(self, point: Point) -> Conditional:
         """Distribution of the effects that are integrated out, given all else."""
         observed, values = self.rows.observed, self._noise_values(point.eta)
@@ -357,22 +353,9 @@ class Coordinates:
         values |= {k: NU_FLOOR + values[k] for k in ("nu", "loss_nu") if k in values}
         return values | ({"rho": sigmoid(sites["rho"])} if "rho" in values else {})
 
-    def _per_variance(self, sites: Free) -> Float[Array, " measures"]:
-        """Precision of a row of weight one: of the noise, with what one side adds."""
-
-        def of(measure: Measure) -> Array:
-            if isinstance(measure.noise, BoundedNoise):
-                return jnp.ones(())
-            variance = jnp.exp(2.0 * sites[measure.prefix + "sigma"])
-            if measure.noise.side:
-                variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
-            return 1.0 / variance
-
-        return jnp.stack([of(measure) for measure in self.rows.measures])
-
     def _conditional(self, eta: Float[Array, " e"], lin: Linearised) -> tuple[Root, Split]:
         """Cholesky root C of the precision given the scales, and C^-1 times its moment."""
-        per_variance = self._per_variance(self._unravel_eta(eta))
+        per_variance = self.rows.per_variance(self._unravel_eta(eta))
         precision, moment = jax.tree.map(
             lambda a: jnp.tensordot(per_variance, a, 1), (lin.precision, lin.moment)
         )
@@ -397,7 +380,7 @@ class Coordinates:
     def _rung_gain(self, eta: Float[Array, " e"], lin: Linearised) -> Float[Array, " rungs"]:
         """By how much a rung follows the weighted sum of its residuals, given the scales."""
         sites = self._unravel_eta(eta)
-        per_variance = self._per_variance(sites)[0]
+        per_variance = self.rows.per_variance(sites)[0]
         prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
         return per_variance / (prior + lin.rung_weight * per_variance)
 

@@ -96,7 +96,7 @@ def sample(
     settings: Settings,
     near: dict[str, Array] | None = None,
     *,
-    devices: tuple[Any, ...],
+    devices: tuple[Any, ...] = (),
 ) -> Draws:
     """Draw from the posterior; compiled once per structure, shapes, settings and devices.
 
@@ -105,10 +105,11 @@ def sample(
     structure, data, key, settings, near
         As in `sample_traced`.
     devices : tuple of JAX devices
-        Chains are shared out over as many of them as divide their number.
+        Chains are shared out over as many of them as divide their number; by default one does
+        all the work.
     """
-    chosen = used(devices, settings.chains)
-    if len(chosen) == 1:
+    chosen = used(devices, settings.chains) if devices else ()
+    if len(chosen) < 2:
         return sample_traced(structure, data, key, settings, near)
     mesh = Mesh(np.array(chosen), (AXIS,))
     of_chains, common = PartitionSpec(AXIS), PartitionSpec()

@@ -111,6 +111,19 @@ class Rows:
             return own
         return jnp.concatenate([jnp.log(data.losses.value), own])
 
+    def per_variance(self, sites: Values) -> Float[Array, " measures"]:
+        """Precision of a row of weight one: of the noise, with what one side adds."""
+
+        def of(measure: Measure) -> Array:
+            if isinstance(measure.noise, BoundedNoise):
+                return jnp.ones(())
+            variance = jnp.exp(2.0 * sites[measure.prefix + "sigma"])
+            if measure.noise.side:
+                variance = variance + HALF_NORMAL_VARIANCE * jnp.exp(2.0 * sites["excess"])
+            return 1.0 / variance
+
+        return jnp.stack([of(measure) for measure in self.measures])
+
     def unconditional(
         self, weight: Float[Array, " rows"], observed: Float[Array, " rows"]
     ) -> Working:

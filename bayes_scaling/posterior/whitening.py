@@ -15,8 +15,6 @@ from jaxtyping import Float
 
 from .arrow import Layout, Split, cholesky, solve_lower
 
-LEAST = 1e-3  # variance, relative to the first factor, that a few draws shrink towards
-
 
 class Factor(NamedTuple):
     """Lower triangles: one a block, and one of the core (scales and border)."""
@@ -62,18 +60,17 @@ def learned(layout: Layout, first: Factor, draws: Float[Array, "draws n"]) -> Fr
     """Return the centre and factor of draws, shrunk towards a first factor.
 
     Four draws in a row count as one. The fewer of them there are for the size of a block, the
-    more its correlations shrink; sds are known from a few.
+    more of the first factor stays, sds included: early draws of a scale that mixes slowly are
+    much too close together.
     """
     centre = draws.mean(0)
     units = jax.vmap(lambda x: first.solve(layout.split(x - centre)))(draws)
     count = len(draws)
 
     def shrunk(covariance: Float[Array, "*blocks k k"]) -> Float[Array, "*blocks k k"]:
-        size, effective = covariance.shape[-1], 0.25 * count
-        correlated = effective / (effective + size)
-        eye, scaled = jnp.eye(size), effective / (effective + 5.0)
-        whole = correlated * covariance + (1.0 - correlated) * eye * covariance
-        return cholesky(scaled * whole + (1.0 - scaled) * LEAST * eye)
+        size = covariance.shape[-1]
+        weight = 0.25 * count / (0.25 * count + size)
+        return cholesky(weight * covariance + (1.0 - weight) * jnp.eye(size))
 
     own = jnp.einsum("dgi,dgj->gij", units.own, units.own) / (count - 1)
     core = units.border.T @ units.border / (count - 1)

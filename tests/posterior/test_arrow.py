@@ -11,7 +11,8 @@ from bayes_scaling.posterior.arrow import Arrow, Layout, Split, cholesky, solve_
 from bayes_scaling.posterior.whitening import factor_of, independent, learned
 
 SHAPES = {  # blocks, size of a block, size of the border
-    "small blocks": (5, 3, 4),
+    "few small blocks": (5, 3, 4),
+    "many small blocks": (110, 3, 4),
     "blocks of one": (6, 1, 3),
     "large blocks": (3, 6, 2),
     "no blocks": (0, 1, 4),
@@ -27,7 +28,7 @@ class Case:
         size = blocks * k + b
         order = rng.permutation(size)
         self.own, self.border = order[: blocks * k].reshape(blocks, k), order[blocks * k :]
-        design = np.zeros((60, size))
+        design = np.zeros((60 + 4 * blocks, size))
         for row in design:
             row[self.border] = rng.normal(size=b)
             if blocks:
@@ -98,14 +99,15 @@ def test_the_inverse_is_right_where_the_arrow_has_elements(case: Case) -> None:
     assert float(case.arrow.inner(found)) == pytest.approx(len(case.dense), rel=1e-10)
 
 
+@pytest.mark.parametrize("count", [7, 110])
 @pytest.mark.parametrize("k", [1, 2, 4, 5])
-def test_small_roots_and_solves_are_those_of_lapack(k: int) -> None:
+def test_small_roots_and_solves_are_those_of_lapack(k: int, count: int) -> None:
     rng = np.random.default_rng(k)
-    half = rng.normal(size=(7, k, k))
+    half = rng.normal(size=(count, k, k))
     matrices = half @ np.swapaxes(half, 1, 2) + np.eye(k)
     root = cholesky(jnp.asarray(matrices))
     np.testing.assert_allclose(root, np.linalg.cholesky(matrices), atol=1e-12)
-    right = rng.normal(size=(7, k, 3))
+    right = rng.normal(size=(count, k, 3))
     for transposed in (False, True):
         found = solve_lower(root, jnp.asarray(right), transposed=transposed)
         triangle = np.swapaxes(root, 1, 2) if transposed else np.asarray(root)
@@ -129,18 +131,13 @@ def test_a_factor_is_learned_from_draws() -> None:
     np.testing.assert_allclose(case.layout.join(back), case.vector, atol=1e-10)
 
 
-def test_a_few_draws_leave_correlations_small_and_keep_sds() -> None:
+def test_a_few_draws_do_not_say_much_of_a_large_block() -> None:
+    """Forty draws count as ten: two thirds of the first factor stay in a core of twenty."""
     layout = Layout(np.zeros((0, 1), int), np.arange(20))
-    draws = 1e-2 * np.random.default_rng(1).normal(size=(40, 20))
-    frame = learned(layout, independent(layout, jnp.ones(20)), jnp.asarray(draws))
-    covariance = np.asarray(frame.factor.core @ frame.factor.core.T)
-    sds = np.sqrt(np.diag(covariance))
-    # a hundredth of what was expected, and the least that a few draws can say
-    assert np.all((sds > 0.005) & (sds < 0.03))
-    correlation = covariance / np.outer(sds, sds)
-    sample = np.corrcoef(draws.T)
-    off = ~np.eye(20, dtype=bool)
-    assert np.abs(correlation[off]).max() < 0.5 * np.abs(sample[off]).max()
+    draws = 1e-3 * np.random.default_rng(1).normal(size=(40, 20))
+    frame = learned(layout, independent(layout, jnp.full(20, 0.3)), jnp.asarray(draws))
+    variances = np.diag(np.asarray(frame.factor.core @ frame.factor.core.T))
+    np.testing.assert_allclose(variances, 0.3**2 * 2 / 3, rtol=1e-3)
 
 
 def test_the_cost_of_a_root_does_not_grow_with_the_cube_of_the_groups() -> None:
@@ -153,4 +150,4 @@ def test_the_cost_of_a_root_does_not_grow_with_the_cube_of_the_groups() -> None:
         compiled = jax.jit(lambda a: a.root().log_det()).lower(arrow).compile()
         return float(compiled.cost_analysis()["flops"])
 
-    assert operations(640) < 10.5 * operations(64)
+    assert operations(1280) < 10.5 * operations(128)

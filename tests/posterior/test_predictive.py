@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 from fakes import RECIPES, fake_fit, fake_fit_of, held
 from metric_fits import decay_fit
+from scipy import stats
+from scipy.special import logsumexp
 
 import bayes_scaling as bs
 from bayes_scaling.errors import UsageError
 from bayes_scaling.models import registry
 from bayes_scaling.posterior import Fit
 from bayes_scaling.posterior.predictive import responses_again
+from bayes_scaling.program.noise import SIGMA_MEDIAN, SIGMA_SD
 
 GROUPS = {
     "posterior", "sample_stats", "observed_data", "constant_data", "log_likelihood", "log_prior",
@@ -75,13 +78,17 @@ def test_loo_of_a_line_is_that_of_fits_without_each_run(line_fit: Fit, first_lin
     assert found.n_data_points == len(first_line.y)
     smooth = found.pareto_k.to_numpy() < found.good_k
     assert smooth.sum() >= len(smooth) - 2
-    # a linear model with sigma known: densities without a run follow from its leverage
+    # a linear model with flat coefficients: without a run its residual and the sum of squares
+    # follow from its leverage, and sigma, which a stray moves, is integrated out on a grid
     x = np.column_stack([np.ones_like(first_line.log_x), first_line.log_x])
-    hat = x @ np.linalg.solve(x.T @ x, x.T)
-    off = first_line.y - hat @ first_line.y
-    sigma = float(line_fit.posterior["sigma"].median())
-    left_out, free = off / (1 - hat.diagonal()), sigma**2 / (1 - hat.diagonal())
-    expected = -0.5 * (left_out**2 / free + np.log(2 * np.pi * free))
+    left = 1 - (x @ np.linalg.solve(x.T @ x, x.T)).diagonal()
+    off = first_line.y - x @ np.linalg.lstsq(x, first_line.y)[0]
+    log_sigma = np.linspace(-4, 0, 2000)[:, None]
+    prior = stats.norm.logpdf(log_sigma, np.log(SIGMA_MEDIAN * line_fit.spec.scale), SIGMA_SD)
+    squares = off @ off - off**2 / left
+    known = prior - (len(off) - 3) * log_sigma - 0.5 * squares * np.exp(-2 * log_sigma)
+    density = stats.norm.logpdf(off / left, scale=np.exp(log_sigma) / np.sqrt(left))
+    expected = logsumexp(known + density, axis=0) - logsumexp(known, axis=0)
     assert found.elpd_i.to_numpy()[smooth] == pytest.approx(expected[smooth], abs=0.25)
     pit = arviz_stats.loo_pit(bs.arviz_tree(line_fit, prior_draws=0))["response"]
     assert 0.3 < float(pit.mean()) < 0.7
