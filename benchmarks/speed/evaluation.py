@@ -13,6 +13,7 @@ from bayes_scaling.jax_setup import one_thread_linear_algebra
 from bayes_scaling.posterior.coordinates import Coordinates
 from bayes_scaling.posterior.search import find_start
 from bayes_scaling.program import build_data
+from bayes_scaling.program.side_by_side import side_by_side
 
 from .problems import Problem, problem
 
@@ -47,8 +48,13 @@ def density_with_gradient(asked: Problem) -> tuple[Callable[..., Any], Any]:
     """Return the function, and the mode; all that this benchmark knows of the sampler."""
     model = asked.model
     spec = model.spec(asked.runs)
-    structure, data = spec.structure(model.law), build_data(spec, model.law, asked.runs)
+    structure = spec.structure(model.law)
+    structure, data = side_by_side(structure, build_data(spec, model.law, asked.runs))
     start = jax.jit(find_start, static_argnums=0)(structure, data, jax.random.key(0))
     coordinates = Coordinates(structure, data)
-    density = jax.value_and_grad(lambda x: coordinates.log_density(x, start.linearised))
-    return density, start.centre
+
+    def density(position: jax.Array) -> jax.Array:
+        x = coordinates.placed(start.frame, position)
+        return coordinates.log_density(x, start.linearised)
+
+    return jax.value_and_grad(density), jax.numpy.zeros(coordinates.size)
