@@ -32,6 +32,8 @@ from .linearised import Linearised, Weights
 from .search import Start, find_start
 from .whitening import Frame, learned
 
+AT_ONCE = 200_000  # coordinates of draws that are turned into sites together
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -165,7 +167,8 @@ def sample_traced(
     hidden = jax.random.split(jax.random.fold_in(key, 1), (settings.chains, settings.draws))
     given = (flat, meet.share(hidden).T.ravel())
     # lax.map in batches: a vmap over all draws would hold every run of every draw
-    free, sites = jax.lax.map(to_sites, given, batch_size=500)
+    batch = max(1, min(500, AT_ONCE // coordinates.size))
+    free, sites = jax.lax.map(to_sites, given, batch_size=batch)
 
     def shaped(tree):
         return {k: jnp.swapaxes(v.reshape(*shape, *v.shape[1:]), 0, 1) for k, v in tree.items()}
