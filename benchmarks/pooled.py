@@ -7,7 +7,7 @@ import xarray as xr
 import bayes_scaling as bs
 from bayes_scaling.models import chinchilla
 from bayes_scaling.runs import Runs
-from benchmarks.problem import Draws
+from benchmarks.problem import Draws, common_quantities
 
 GROUP, EACH = "recipe", 40
 POOLED, COMMON = ("level", "alpha", "beta"), ("reducible", "share_N")
@@ -71,15 +71,6 @@ def sampled_quantities(posterior: xr.Dataset) -> Draws:
         found |= by_group(f"log {name}", np.log(_values(posterior, name)))
     common = {name: _values(posterior, name) for name in COMMON}
     return found | common_quantities(common, _values(posterior, "sigma"), _values(posterior, "nu"))
-
-
-def common_quantities(
-    shares: dict[str, np.ndarray], sigma: np.ndarray, nu: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return what all groups share, unconstrained."""
-    found = {f"logit {k}": np.log(v) - np.log1p(-v) for k, v in shares.items()}
-    # rounding can put nu on its floor
-    return found | {"log sigma": np.log(sigma), "log (nu - 2)": np.log(np.maximum(nu - 2, 1e-12))}
 
 
 def by_group(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -28,10 +28,19 @@ def chinchilla_runs() -> Runs:
 def free_draws(posterior: xr.Dataset) -> dict[str, np.ndarray]:
     """Return the seven sampled quantities, unconstrained, shape ``(chains, draws)``."""
     value = _values(posterior)
-    free = {f"log {k}": np.log(value[k]) for k in ("level", "alpha", "beta", "sigma")}
-    free |= {f"logit {k}": np.log(value[k]) - np.log1p(-value[k]) for k in ("reducible", "share_N")}
+    free = {f"log {k}": np.log(value[k]) for k in ("level", "alpha", "beta")}
+    shares = {k: value[k] for k in ("reducible", "share_N")}
+    return free | common_quantities(shares, value["sigma"], value["nu"])
+
+
+def common_quantities(
+    shares: dict[str, np.ndarray], sigma: np.ndarray, nu: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return noise and shares, which groups have in common, unconstrained."""
+    found = {"log sigma": np.log(sigma)}
+    found |= {f"logit {k}": np.log(v) - np.log1p(-v) for k, v in shares.items()}
     # rounding can put nu on its floor
-    return free | {"log (nu - 2)": np.log(np.maximum(value["nu"] - 2.0, 1e-12))}
+    return found | {"log (nu - 2)": np.log(np.maximum(nu - 2.0, 1e-12))}
 
 
 def published_draws(posterior: xr.Dataset, n0: float, d0: float) -> dict[str, np.ndarray]:
