@@ -213,12 +213,12 @@ def fit_many(
         )
         for own in chunks
     ]
-    say, made = report or (lambda _: None), dict[int, Made]()
+    say, done = report or (lambda _: None), dict[int, Made]()
     found = in_parallel(fit_chunk, arguments, backend, jobs)
     for own, fits in zip(chunks, found, strict=True):
-        made |= zip(dict.fromkeys(own), fits, strict=True)
-        say(f"{len(made)} of {len(named)} tables")
-    ordered = {name: made[i] for i, name in enumerate(named)}
+        done |= zip(dict.fromkeys(own), fits, strict=True)
+        say(f"{len(done)} of {len(named)} tables")
+    ordered = {name: done[i] for i, name in enumerate(named)}
     return ManyFits(
         fits={name: one.fit for name, one in ordered.items()},
         health={name: one.health for name, one in ordered.items()},
@@ -297,21 +297,43 @@ def fit_chunk(
     devices = devices_of(device)
     parts = parts_of(model)
     by_law = [_fit_law(p, k, members, width, settings, means, devices) for k, p in enumerate(parts)]
-    made = []
-    for member, *several in zip(members, *by_law, strict=True):
-        fits: list[Fit] = several
-        health, before, seconds = Health.of(fits), None, seconds_of(fits)
-        if health.poor:
-            again, more = member._replace(seed=seed_of(member.seed, 1)), longer(settings)
-            long = [_fit_alone(p, k, again, more, devices) for k, p in enumerate(parts)]
-            before, health = health, Health.of(long)
-            seconds += seconds_of(long)
-            fits = [thinned(fit, settings.draws) for fit in long]
-        whole = fits[0]
-        if isinstance(model, WeightedModel):
-            whole = combine(fits, model.weights, seed=seed_of(member.seed, 2))
-        made.append(Made(whole, health, before, seconds))
-    return made
+    found = []
+    for member, *fits in zip(members, *by_law, strict=True):
+
+        def again(member: Member = member) -> list[Fit]:
+            other, more = member._replace(seed=seed_of(member.seed, 1)), longer(settings)
+            return [_fit_alone(p, k, other, more, devices) for k, p in enumerate(parts)]
+
+        found.append(made(model, fits, again, settings.draws, seed_of(member.seed, 2)))
+    return found
+
+
+def made(
+    model: Model, fits: list[Fit], again: Callable[[], list[Fit]], draws: int, seed: int
+) -> Made:
+    """Put fits of one table together, one a law; poor ones are done again first.
+
+    Parameters
+    ----------
+    model : ScalingModel or WeightedModel
+    fits : list of Fit
+    again : callable
+        Fits the table by itself, for longer.
+    draws : int
+        How many a chain are kept of these.
+    seed : int
+        Of the choice between weighted laws.
+    """
+    health, before, seconds = Health.of(fits), None, seconds_of(fits)
+    if health.poor:
+        long = again()
+        before, health = health, Health.of(long)
+        seconds += seconds_of(long)
+        fits = [thinned(fit, draws) for fit in long]
+    whole = fits[0]
+    if isinstance(model, WeightedModel):
+        whole = combine(fits, model.weights, seed=seed)
+    return Made(whole, health, before, seconds)
 
 
 def _fit_law(

@@ -13,14 +13,15 @@ from jaxtyping import Float
 from bayes_scaling.answers.forecast import ForecastKind, draw_responses
 from bayes_scaling.answers.points import BESIDE, read_points
 from bayes_scaling.law import Law
-from bayes_scaling.posterior.batch import fit_folds, tied, whole_labels, width_of
-from bayes_scaling.posterior.combine import combine
+from bayes_scaling.posterior.batch import batches as alike
+from bayes_scaling.posterior.batch import fit_folds, tied, whole_labels
 from bayes_scaling.posterior.fit import Fit
-from bayes_scaling.posterior.health import Health, longer, options_of, seconds_of, thinned
+from bayes_scaling.posterior.health import Health, longer, options_of
+from bayes_scaling.posterior.many import made
 from bayes_scaling.posterior.model import ScalingModel
 from bayes_scaling.posterior.nuts import Settings
 from bayes_scaling.posterior.parallel import seed_of
-from bayes_scaling.posterior.weighted import Model, WeightedModel, parts_of
+from bayes_scaling.posterior.weighted import Model, parts_of
 from bayes_scaling.program import Structure
 from bayes_scaling.runs import Runs
 
@@ -99,13 +100,10 @@ def batches(table: str, model: str, programs: Mapping[int, Programs]) -> Iterato
     programs : mapping of int to tuple of Structure
         By number of the fold.
     """
-    alike: dict[Programs, list[int]] = {}
-    for number, structures in programs.items():
-        alike.setdefault(structures, []).append(number)
-    for numbers in alike.values():
-        width = width_of(len(numbers))
-        for start in range(0, len(numbers), width):
-            yield Batch(table, model, tuple(numbers[start : start + width]), width)
+    numbers = list(programs)
+    for _, places in alike(list(programs.values())):
+        own = tuple(numbers[i] for i in dict.fromkeys(places))
+        yield Batch(table, model, own, len(places))
 
 
 def work(
@@ -135,19 +133,15 @@ def work(
     folds = list(numbered.values())
     by_law = [fit_together(part, runs, folds, width, settings, own) for part in parts_of(model)]
     found = []
-    for (number, fold), *several in zip(numbered.items(), *by_law, strict=True):
-        fits: list[Fit] = several
-        health, before = Health.of(fits), None
-        seconds = seconds_of(fits)
-        if health.poor:
-            before = health
-            fits, health = fit_again(model, runs, fold, settings, seed_of(seed, number, 1))
-            seconds += seconds_of(fits)
-        whole = fits[0]
-        if isinstance(model, WeightedModel):
-            whole = combine(fits, model.weights, seed=seed_of(seed, number, 2))
-        draws = forecast_scored(whole, runs, fold, kind, np.random.default_rng([seed, number]))
-        found.append(Answer(draws, health, before, seconds))
+    for (number, fold), *fits in zip(numbered.items(), *by_law, strict=True):
+
+        def again(number: int = number, fold: Fold = fold) -> list[Fit]:
+            more = options_of(longer(settings)) | {"seed": seed_of(seed, number, 1)}
+            return [part.fit(runs.select(fold.fitted), **more) for part in parts_of(model)]
+
+        one = made(model, fits, again, settings.draws, seed_of(seed, number, 2))
+        draws = forecast_scored(one.fit, runs, fold, kind, np.random.default_rng([seed, number]))
+        found.append(Answer(draws, one.health, one.before, one.seconds))
     return found
 
 
@@ -168,15 +162,6 @@ def fit_together(
     masks = [fold.fitted for fold in folds]
     masks += [masks[-1]] * (width - len(masks))
     return fit_folds(part, runs, masks, seed=seed, settings=settings)[: len(folds)]
-
-
-def fit_again(
-    model: Model, runs: Runs, fold: Fold, settings: Settings, seed: int
-) -> tuple[list[Fit], Health]:
-    """Fit a fold by itself, with more warm-up, and keep as many draws as of the others."""
-    own, options = runs.select(fold.fitted), options_of(longer(settings))
-    fits = [part.fit(own, seed=seed, **options) for part in parts_of(model)]
-    return [thinned(fit, settings.draws) for fit in fits], Health.of(fits)
 
 
 def forecast_scored(
