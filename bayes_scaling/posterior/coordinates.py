@@ -145,16 +145,17 @@ class Coordinates:
         the log density then is that of all else.
         """
         eta, kept = x[: self.n_eta], x[self.n_eta :]
-        z = jnp.zeros(self._scale.size).at[self._kept].set(kept)
+        # a scatter costs time at every evaluation, and few programs need it
+        whole = jnp.zeros(self._scale.size)
+        z = whole.at[self._kept].set(kept) if self._integrated.size else kept
         root, half = self._conditional(eta, lin)
         drawn = jax.tree.map(jnp.add, half, self.layout.split(z))
         t, u = self._parts(root.solve_transposed(drawn))
         if not self._integrated.size:
             return Point(eta, t, u + self._bend(eta, t, lin)), -root.log_det()
         found = self._given_all_else(Point(eta, t, u))
-        zeros = jnp.zeros(found.mean.shape)
-        hidden = found.drawn(zeros if key is None else jax.random.normal(key, zeros.shape))
-        count = zeros.shape[1]
+        hidden = found.mean if key is None else found.drawn(key)
+        count = hidden.shape[1]
         integrated = jnp.diagonal(root.own[:, :count, :count], axis1=-2, axis2=-1)
         log_det = jnp.sum(jnp.log(integrated)) - root.log_det() - found.log_det()
         return Point(eta, t.at[self._integrated].set(hidden), u), log_det

@@ -11,6 +11,7 @@ from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 
 AXIS = "devices"
+SHARE, WHOLE = PartitionSpec(AXIS), PartitionSpec()
 
 
 class Meet(NamedTuple):
@@ -18,27 +19,24 @@ class Meet(NamedTuple):
 
     Attributes
     ----------
-    axis : str or None
-        Name of the axis of devices inside `jax.shard_map`; None on a single device.
     devices : int
-        Number of devices.
+        How many; each runs inside `jax.shard_map` unless there is one.
     """
 
-    axis: str | None = None
     devices: int = 1
 
     def share(self, whole: Array) -> Array:
-        """Return this device's share of the first axis, all of it where it cannot be shared."""
-        if self.axis is None:
+        """Return this device's share of the first axis."""
+        if self.devices == 1:
             return whole
         size = whole.shape[0] // self.devices
-        return jax.lax.dynamic_slice_in_dim(whole, size * jax.lax.axis_index(self.axis), size)
+        return jax.lax.dynamic_slice_in_dim(whole, size * jax.lax.axis_index(AXIS), size)
 
     def gather(self, own: Array, axis: int = 0) -> Array:
         """Return the shares of all devices, along an axis."""
-        if self.axis is None:
+        if self.devices == 1:
             return own
-        return jax.lax.all_gather(own, self.axis, axis=axis, tiled=True)
+        return jax.lax.all_gather(own, AXIS, axis=axis, tiled=True)
 
 
 ALONE = Meet()
@@ -46,13 +44,18 @@ ALONE = Meet()
 
 def used(devices: tuple[Any, ...], size: int) -> tuple[Any, ...]:
     """Return as many of the devices as divide the number of what is shared out."""
-    return devices[: next(n for n in range(len(devices), 0, -1) if size % n == 0)]
+    return devices[: next((n for n in range(len(devices), 0, -1) if size % n == 0), 0)]
 
 
 def shared_out(
-    function: Callable[..., Any], devices: tuple[Any, ...], size: int, *, common: int = 0
+    function: Callable[..., Any],
+    devices: tuple[Any, ...],
+    size: int,
+    *,
+    common: int = 0,
+    results: Any = SHARE,
 ) -> Callable[..., Any]:
-    """Let each device work on its share of the first axis of all arguments and results.
+    """Let each device work on its share of the first axis of arguments and results.
 
     Parameters
     ----------
@@ -63,18 +66,19 @@ def shared_out(
         Length of the axis.
     common : int
         How many arguments, the first ones, every device gets whole.
+    results : pytree of PartitionSpec
+        What of the results is a share, and what is the same on every device.
     """
     chosen = used(devices, size)
-    if len(chosen) == 1:
+    if len(chosen) < 2:
         return function
     mesh = Mesh(np.array(chosen), (AXIS,))
 
     def on_devices(*arguments: Any) -> Any:
-        share, whole = PartitionSpec(AXIS), PartitionSpec()
-        specs = tuple(whole if i < common else share for i in range(len(arguments)))
-        # no device hears of another, which JAX cannot see by itself
+        specs = tuple(WHOLE if i < common else SHARE for i in range(len(arguments)))
+        # what is the same on every device is computed on each, which JAX cannot see by itself
         mapped = jax.shard_map(
-            function, mesh=mesh, in_specs=specs, out_specs=share, check_vma=False
+            function, mesh=mesh, in_specs=specs, out_specs=results, check_vma=False
         )
         return mapped(*arguments)
 

@@ -29,8 +29,9 @@ class Conditional(NamedTuple):
     mean: Float[Array, "groups k"]
     root: Float[Array, "groups k k"]
 
-    def drawn(self, z: Float[Array, "groups k"]) -> Float[Array, "groups k"]:
-        """Effects of independent standard normal draws."""
+    def drawn(self, key: Array) -> Float[Array, "groups k"]:
+        """Draw effects."""
+        z = jax.random.normal(key, self.mean.shape)
         return self.mean + solve_lower(self.root, z[..., None], transposed=True)[..., 0]
 
     def log_det(self) -> Float[Array, ""]:

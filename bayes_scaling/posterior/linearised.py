@@ -77,13 +77,11 @@ class Sums:
         self.n_t = sum(p.size for p in places.values())
         of_rungs = self.n_t + np.arange(self.rungs)
         own = {c: _own(structure, places, c) for c, _ in structure.levels}
-        # border left by the groups of each column, and by the rungs
-        left = {c: self.n_t - block.size + self.rungs for c, block in own.items()}
-        self.column = min(left, key=lambda c: left[c], default=None)
-        by_rung = self.rungs and (self.column is None or left[self.column] >= self.n_t)
+        self.column = max(own, key=lambda c: own[c].size, default=None)
         if structure.integrated:  # these must be in the blocks
-            self.column, by_rung = structure.sites()[structure.integrated[0]].dims[0], False
-        if by_rung or self.column is None or not own[self.column].size:
+            self.column = structure.sites()[structure.integrated[0]].dims[0]
+        # either the groups leave the border, or the rungs
+        elif self.column is not None and own[self.column].size <= self.rungs:
             self.column = None
         slots = np.zeros((0, 1), int) if self.column is None else own[self.column]
         border = np.setdiff1d(np.arange(self.n_t), slots)

@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 import blackjax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Float, Key
 from numpyro.infer.util import constrain_fn
 
@@ -27,7 +25,7 @@ from bayes_scaling.program.program import program
 from bayes_scaling.program.structure import Data, Structure
 
 from .coordinates import Coordinates, Point
-from .devices import ALONE, AXIS, Meet, used
+from .devices import ALONE, SHARE, WHOLE, Meet, shared_out, used
 from .linearised import Linearised, Weights
 from .search import Start, find_start
 from .whitening import Frame, learned
@@ -110,19 +108,14 @@ def sample(
         Chains are shared out over as many of them as divide their number; by default one does
         all the work.
     """
-    chosen = used(devices, settings.chains) if devices else ()
-    if len(chosen) < 2:
-        return sample_traced(structure, data, key, settings, near)
-    mesh = Mesh(np.array(chosen), (AXIS,))
-    of_chains, common = PartitionSpec(AXIS), PartitionSpec()
-    specs = Draws._make(common if k == "step_size" else of_chains for k in Draws._fields)
+    meet = Meet(max(1, len(used(devices, settings.chains))))
+    specs = Draws._make(WHOLE if k == "step_size" else SHARE for k in Draws._fields)
 
     def on_device(data: Data, key: Array, near: dict[str, Array] | None) -> Draws:
-        return sample_traced(structure, data, key, settings, near, Meet(AXIS, len(chosen)))
+        return sample_traced(structure, data, key, settings, near, meet)
 
-    # what is replicated is computed alike on every device, which JAX cannot see by itself
-    shared = jax.shard_map(on_device, mesh=mesh, in_specs=common, out_specs=specs, check_vma=False)
-    return shared(data, key, near)
+    run = shared_out(on_device, devices, settings.chains, common=3, results=specs)
+    return run(data, key, near)
 
 
 def sample_traced(
@@ -163,12 +156,13 @@ def sample_traced(
 
     flat = recorded.position.reshape(-1, coordinates.size)
     shape = (settings.draws, settings.chains // meet.devices)
-    # for what was integrated out
-    hidden = jax.random.split(jax.random.fold_in(key, 1), (settings.chains, settings.draws))
-    given = (flat, meet.share(hidden).T.ravel())
+    hidden = None
+    if structure.integrated:  # what was integrated out is drawn
+        hidden = jax.random.split(jax.random.fold_in(key, 1), (settings.chains, settings.draws))
+        hidden = meet.share(hidden).T.ravel()
     # lax.map in batches: a vmap over all draws would hold every run of every draw
     batch = max(1, min(500, AT_ONCE // coordinates.size))
-    free, sites = jax.lax.map(to_sites, given, batch_size=batch)
+    free, sites = jax.lax.map(to_sites, (flat, hidden), batch_size=batch)
 
     def shaped(tree):
         return {k: jnp.swapaxes(v.reshape(*shape, *v.shape[1:]), 0, 1) for k, v in tree.items()}
