@@ -163,6 +163,12 @@ def solve_lower(
     return jnp.stack([found[i] for i in range(k)], -2)
 
 
+def semi_definite(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
+    """Return the nearest positive semi-definite matrix."""
+    values, vectors = jnp.linalg.eigh(matrix)
+    return (vectors * jnp.maximum(values, 0.0)) @ vectors.T
+
+
 def _unrolled(matrix: Float[Array, "*m k k"]) -> bool:
     """Whether many small matrices are worked on element by element: LAPACK takes one at a time.
 

@@ -14,7 +14,7 @@ scales are: between the centred and the non-centred form, as much as the data
 of each group say. The density is exact: the log determinant is added.
 
 C is a root of an arrow (`arrow.py`), so that its cost grows with the number of groups
-and not with its cube.
+and not with its cube; without effects it needs no Cholesky root at all (`axes.py`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from bayes_scaling.program.observation import correlation, spread_of
 from bayes_scaling.program.program import predict, program
 from bayes_scaling.program.structure import Data, Structure, rung_unit
 
-from .arrow import Arrow, Layout, Root, Split
+from .arrow import Arrow, Layout, Root, Split, semi_definite
+from .axes import Stretched, axes_of
 from .integrated import Conditional, conditional
 from .linearised import Linearised, Sums, Weights
 from .modes import log_normal_mode, scale_mode
@@ -98,6 +99,8 @@ class Coordinates:
         places = {k: next(order).reshape(sites[k].shape) for k in sorted(t0)}
         self.sums = Sums(structure, self.rows, places)
         self.layout = self.sums.layout
+        # without effects the precision follows one scale alone: that of the noise
+        self.one_scale = not (self._scale >= 0).any() and len(self.rows.measures) == 1
         count = len(structure.integrated)
         self._integrated, seen = np.split(self.layout.own, [count], axis=1)
         self._kept = np.setdiff1d(np.arange(self.n_t + self.n_rungs), self._integrated)
@@ -146,8 +149,7 @@ class Coordinates:
         """
         eta, kept = x[: self.n_eta], x[self.n_eta :]
         # a scatter costs time at every evaluation, and few programs need it
-        whole = jnp.zeros(self._scale.size)
-        z = whole.at[self._kept].set(kept) if self._integrated.size else kept
+        z = jnp.zeros(self._scale.size).at[self._kept].set(kept) if self._integrated.size else kept
         root, half = self._conditional(eta, lin)
         drawn = jax.tree.map(jnp.add, half, self.layout.split(z))
         t, u = self._parts(root.solve_transposed(drawn))
@@ -156,6 +158,7 @@ class Coordinates:
         found = self._given_all_else(Point(eta, t, u))
         hidden = found.mean if key is None else found.drawn(key)
         count = hidden.shape[1]
+        assert isinstance(root, Root)  # there are effects
         integrated = jnp.diagonal(root.own[:, :count, :count], axis1=-2, axis2=-1)
         log_det = jnp.sum(jnp.log(integrated)) - root.log_det() - found.log_det()
         return Point(eta, t.at[self._integrated].set(hidden), u), log_det
@@ -262,10 +265,16 @@ class Coordinates:
             inside[measure.rows] = 1.0
             found.append(self.sums.arrow(columns, pseudo, jnp.asarray(inside) * weights.runs))
         precision, moment = jax.tree.map(lambda *a: jnp.stack(a), *found)
+        prior = self._linearised_prior(t)
+        axes = None
+        if self.one_scale:
+            usual = self.rows.measures[0].scale ** -2.0
+            axes = axes_of(precision.border[0], moment.border[0], *prior, usual)
         return Linearised(
             precision,
             moment,
-            *self._linearised_prior(t),
+            *prior,
+            axes,
             weights=weights.runs,
             observed=weights.observed,
             rung_weight=self.sums.by_rungs(weights.runs),
@@ -344,7 +353,7 @@ class Coordinates:
             return log_prior_of_centres(self.structure, self.data, sites)
 
         gradient = jax.grad(log_prior)(t[chosen])
-        curvature = _positive(-jax.hessian(log_prior)(t[chosen]))
+        curvature = semi_definite(-jax.hessian(log_prior)(t[chosen]))
         precision = jnp.zeros((size, size)).at[np.ix_(place, place)].set(curvature)
         return precision, jnp.zeros(size).at[place].set(gradient + curvature @ t[chosen])
 
@@ -354,9 +363,13 @@ class Coordinates:
         values |= {k: NU_FLOOR + values[k] for k in ("nu", "loss_nu") if k in values}
         return values | ({"rho": sigmoid(sites["rho"])} if "rho" in values else {})
 
-    def _conditional(self, eta: Float[Array, " e"], lin: Linearised) -> tuple[Root, Split]:
-        """Cholesky root C of the precision given the scales, and C^-1 times its moment."""
+    def _conditional(
+        self, eta: Float[Array, " e"], lin: Linearised
+    ) -> tuple[Root | Stretched, Split]:
+        """Root C of the precision given the scales, and C^-1 times its moment."""
         per_variance = self.rows.per_variance(self._unravel_eta(eta))
+        if lin.axes is not None:
+            return lin.axes.at(per_variance[0])
         precision, moment = jax.tree.map(
             lambda a: jnp.tensordot(per_variance, a, 1), (lin.precision, lin.moment)
         )
@@ -384,9 +397,3 @@ class Coordinates:
         per_variance = self.rows.per_variance(sites)[0]
         prior = lin.rung_prior * jnp.exp(-2.0 * sites["rung_sd"])
         return per_variance / (prior + lin.rung_weight * per_variance)
-
-
-def _positive(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:
-    """Nearest positive semi-definite matrix."""
-    values, vectors = jnp.linalg.eigh(matrix)
-    return (vectors * jnp.maximum(values, 0.0)) @ vectors.T

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from bayes_scaling.program.structure import Structure
 
 from .arrow import Arrow, Layout, Split
+from .axes import Axes
 from .rows import Rows
 
 
@@ -32,6 +33,8 @@ class Linearised(NamedTuple):
         chain has two, the loss and the metric, with a noise of its own each.
     prior_precision, prior_moment : (b, b) and (b,) arrays
         Of the centres, which are in the border; the effects' prior enters through their sds.
+    axes : Axes, optional
+        Of a program without effects, whose precision follows one scale.
     weights, observed : (rows,) arrays
         Weights of rows, and what they observed on the scale of their noise.
     rung_weight, rung_prior : (rungs,) arrays
@@ -42,6 +45,7 @@ class Linearised(NamedTuple):
     moment: Split
     prior_precision: Float[Array, "b b"]
     prior_moment: Float[Array, " b"]
+    axes: Axes | None
     weights: Float[Array, " rows"]
     observed: Float[Array, " rows"]
     rung_weight: Float[Array, " rungs"]
