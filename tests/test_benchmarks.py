@@ -74,6 +74,11 @@ def test_a_line_without_its_measurements_says_why(theirs: Round, reason: str) ->
     assert "at least 10 (not shown)" in row
 
 
+def test_the_number_of_a_line_has_the_digits_that_were_asked_for() -> None:
+    line = dataclasses.replace(LINE, digits=4)
+    assert cells(line.row(rounds((1.00638, 1))))[1] == "1.006"
+
+
 def test_a_round_without_a_measurement_does_not_count() -> None:
     found = [*rounds((20, 1)), {"ours": {"speed": 1e9}}]
     assert cells(LINE.row(found))[1] == "20.0"

@@ -24,6 +24,7 @@ def log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Return the logarithm; numbers below the smallest normal one count as zero."""
     if x.dtype != jnp.float64:
         return jnp.log(x)
+    x = jax.lax.optimization_barrier(x)  # by itself: it is worked out once, by one thread
     bits = jax.lax.bitcast_convert_type(x, jnp.int64)
     exponent = (bits - LOWEST) >> MANTISSA
     mantissa = jax.lax.bitcast_convert_type(bits - (exponent << MANTISSA), jnp.float64)
@@ -35,7 +36,7 @@ def log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
         series = series * square + 1.0 / power
     found = exponent.astype(jnp.float64) * np.log(2.0) + 2.0 * ratio * series
     outside = jnp.where(x == jnp.inf, jnp.inf, jnp.where(x >= 0.0, -jnp.inf, jnp.nan))
-    return jnp.where((x >= SMALLEST) & (x < jnp.inf), found, outside)
+    return jax.lax.optimization_barrier(jnp.where((x >= SMALLEST) & (x < jnp.inf), found, outside))
 
 
 @log.defjvp

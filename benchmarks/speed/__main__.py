@@ -13,7 +13,7 @@ from pathlib import Path
 from .job import FAILED, SKIPPED, Found
 from .line import Line, Round
 from .store import FOLDER, Store
-from .suite import HEADLINE, QUICK, SECTIONS, Sizes, Suite, suite
+from .suite import HEADLINE, QUICK, QUICK_SECTIONS, SECTIONS, Sizes, Suite, suite
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
@@ -23,7 +23,8 @@ def main() -> int:
     """Measure what is missing, report, and return the exit status: 1 where something failed."""
     options = parse()
     sizes = asked_sizes(options)
-    chosen = suite(sizes).only(options.only or SECTIONS)
+    sections = QUICK_SECTIONS if options.quick else SECTIONS
+    chosen = suite(sizes).only(options.only or sections)
     store = Store(options.store, fresh=options.fresh)
     rounds = measure(chosen, sizes, store)
     text = report(chosen.lines, rounds, store)
@@ -38,7 +39,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed", description="Time bayes-scaling beside other tools."
     )
-    parser.add_argument("--quick", action="store_true", help="one round of small sizes")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of some sections, small sizes"
+    )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="sections of the table")
     parser.add_argument("--rounds", type=int, help="in which all measurements take turns")
     parser.add_argument("--groups", type=int, nargs="+", help="numbers of groups")

@@ -55,9 +55,8 @@ class Line:
         low, high = (number(end(values), self.digits) for end in (min, max))
         spread = f"{low} to {high}" if len(values) > 1 else ""
         made_of = " / ".join(number(statistics.median(p)) for p in parts) if self.over else ""
-        return (
-            f"| {self.label} | {number(median)} | {spread} | {made_of} | {self._target(median)} |"
-        )
+        found = number(median, self.digits)
+        return f"| {self.label} | {found} | {spread} | {made_of} | {self._target(median)} |"
 
     def _target(self, found: float | None) -> str:
         if self.at_least is None and self.at_most is None:

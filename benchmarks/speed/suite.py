@@ -14,6 +14,7 @@ NAMES = {"ours": "bayes-scaling", "nutpie": "PyMC with nutpie", "pymc": "PyMC's 
 HEADLINE, LARGEST = 64, 512  # groups that the targets are about
 STARTS, BOOTSTRAPS, REPLICATES = 4500, 4000, 200
 SECTIONS = ("core", "huber", "pooled", "calibration", "growth", "memory", "cold")
+QUICK_SECTIONS = ("core", "huber", "pooled", "memory")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Sizes:
 QUICK = Sizes(
     rounds=1,
     refits=1,
-    groups=(8, HEADLINE),
+    groups=(8,),
     rows=(1_000, 10_000),
     compared=(8,),
     starts_every=10,
