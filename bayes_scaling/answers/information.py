@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.special import gammaln, log_ndtr
+from jax.scipy.special import log_ndtr
 from jaxtyping import Bool, Float
 
-from bayes_scaling.program.noise import student_t_log_survival
+from bayes_scaling.program.noise import student_t_log_density, student_t_log_survival
 
 from .candidates import Outlook
 
@@ -149,11 +149,9 @@ def _weigh(
         centre, width, end = candidate
         outcome = jnp.sort(centre + width * own)[places]
         z = (outcome[:, None] - centre) / width
-        if nu is None:
-            log = -0.5 * z**2 - jnp.log(width)
-        else:
-            constant = gammaln(0.5 * (nu + 1)) - gammaln(0.5 * nu) - 0.5 * jnp.log(nu)
-            log = constant - 0.5 * (nu + 1) * jnp.log1p(z**2 / nu) - jnp.log(width)
+        # up to a constant: what all draws have in common cancels
+        log = -0.5 * z**2 if nu is None else student_t_log_density(z, nu)
+        log = log - jnp.log(width)
         if censored:
             above = (end - centre) / width
             lost = log_ndtr(-above) if nu is None else student_t_log_survival(above, nu)

@@ -24,7 +24,8 @@ def log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Return the logarithm; numbers below the smallest normal one count as zero."""
     if x.dtype != jnp.float64:
         return jnp.log(x)
-    x = jax.lax.optimization_barrier(x)  # by itself: it is worked out once, by one thread
+    # by itself: fused with what uses it, it is worked out again for each, and split over threads
+    x = jax.lax.optimization_barrier(x)
     bits = jax.lax.bitcast_convert_type(x, jnp.int64)
     exponent = (bits - LOWEST) >> MANTISSA
     mantissa = jax.lax.bitcast_convert_type(bits - (exponent << MANTISSA), jnp.float64)
@@ -48,6 +49,8 @@ def _log_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arra
 @jax.custom_jvp
 def log1p(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Return the logarithm of ``1 + x``, to full precision for small x as well."""
+    if x.dtype != jnp.float64:
+        return jnp.log1p(x)
     whole = 1.0 + x
     rounded = jnp.where(jnp.abs(x) < 1.0, x - (whole - 1.0), 0.0)  # what 1 + x has lost of x
     return log(whole) + rounded / jnp.where(whole == 0.0, 1.0, whole)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -175,12 +175,10 @@ class Noise:
 class StudentT(dist.StudentT):
     """Student's t distribution with the logarithm that is quick for many rows."""
 
-    def log_prob(self, value: Float[Array, "*runs"], intermediates: Any = None) -> Array:
+    def log_prob(self, value: Float[Array, "*runs"]) -> Array:
         """Log density."""
-        nu = self.df
-        constant = gammaln(0.5 * (nu + 1.0)) - gammaln(0.5 * nu) - 0.5 * jnp.log(nu * jnp.pi)
-        square = ((value - self.loc) / self.scale) ** 2
-        return constant - jnp.log(self.scale) - 0.5 * (nu + 1.0) * log1p(square / nu)
+        standardised = (value - self.loc) / self.scale
+        return student_t_log_density(standardised, self.df) - jnp.log(self.scale)
 
 
 type AnyNoise = Noise | BoundedNoise
@@ -198,6 +196,14 @@ def rung_weights(noise: AnyNoise, standardised: Float[Array, " rungs"]) -> Float
     if not noise.robust:
         return jnp.ones_like(standardised)
     return (RUNG_NU + 1.0) / (RUNG_NU + standardised**2)
+
+
+def student_t_log_density(
+    t: Float[Array, "*runs"], nu: Float[Array, "*#runs"]
+) -> Float[Array, "*runs"]:
+    """Log density of a Student-t variable of unit scale."""
+    constant = gammaln(0.5 * (nu + 1.0)) - gammaln(0.5 * nu) - 0.5 * jnp.log(nu * jnp.pi)
+    return constant - 0.5 * (nu + 1.0) * log1p(t**2 / nu)
 
 
 def student_t_log_survival(
