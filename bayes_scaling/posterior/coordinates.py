@@ -44,6 +44,7 @@ from bayes_scaling.program.structure import Data, Structure, rung_unit
 
 from .arrow import Arrow, Layout, Root, Split, semi_definite
 from .axes import Stretched, axes_of
+from .finite import never_nan
 from .integrated import Conditional, conditional
 from .linearised import Linearised, Sums, Weights
 from .modes import log_normal_mode, scale_mode
@@ -135,9 +136,8 @@ class Coordinates:
 
     def log_posterior(self, point: Point) -> Float[Array, ""]:
         """Log density of the NumPyro program on the unconstrained scale."""
-        # log_posterior of a non-finite loss must be -inf, not nan, for the sampler
-        value = -potential_energy(program, (self.structure, self.data), {}, self.free(point))
-        return jnp.where(jnp.isnan(value), -jnp.inf, value)
+        free = self.free(point)
+        return never_nan(-potential_energy(program, (self.structure, self.data), {}, free))
 
     def to_point(
         self, x: Float[Array, " n"], lin: Linearised, key: Array | None = None
