@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,15 +46,16 @@ def draw_centre(
 
 def mean_draws(fit: Fit, table: pd.DataFrame, values: Draws) -> Float[Array, "sample point"]:
     """Mean response at points, for draws of the parameters as `parameter_draws` gives them."""
-    return mean_at(fit.law, centred_inputs(fit, table), values)
+    return mean_at(fit.law, centred_inputs(fit, table), dict(values))
 
 
+@functools.partial(jax.jit, static_argnames="law")
 def mean_at(law: Law, inputs: Mapping[str, Any], values: Draws) -> Float[Array, "sample point"]:
     """Mean response at centred inputs, for draws of the parameters."""
     if not law.scheduled:
         return law.mean(inputs, values)
     # a schedule's knots at every point and draw at once would fill the memory
-    return jax.lax.map(lambda own: law.mean(inputs, own), dict(values), batch_size=50)
+    return jax.lax.map(lambda own: law.mean(inputs, own), values, batch_size=50)
 
 
 def centred_inputs(fit: Fit, table: pd.DataFrame) -> dict[str, Any]:

@@ -7,6 +7,8 @@ compilers turn into vector instructions; they are right to the last digits.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,8 +20,12 @@ LOWEST = int(np.float64(np.sqrt(0.5)).view(np.int64))  # mantissas are taken fro
 TERMS = 11  # of the series of artanh, to the last digit for these
 SMALLEST = float(np.finfo(np.float64).tiny)
 
+# by themselves they compile as one program, not as thirty
+_inlined = partial(jax.jit, inline=True)
+
 
 @jax.custom_jvp
+@_inlined
 def log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Return the logarithm; numbers below the smallest normal one count as zero."""
     if x.dtype != jnp.float64:
@@ -47,6 +53,7 @@ def _log_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arra
 
 
 @jax.custom_jvp
+@_inlined
 def log1p(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Return the logarithm of ``1 + x``, to full precision for small x as well."""
     if x.dtype != jnp.float64:

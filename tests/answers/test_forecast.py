@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -380,3 +381,24 @@ def test_labels_that_are_numbers_are_found(single: Fit) -> None:
     fit = fake_fit({"version": ["1", "2"]})
     named = means(fit, [POINT | {"version": "1"}, POINT | {"version": "2"}])
     np.testing.assert_array_equal(named, means(fit, [POINT | {"version": v} for v in (1, 2)]))
+
+
+def test_other_points_and_draws_of_the_same_shape_compile_nothing() -> None:
+    def compiled(fit: Fit, points: Any) -> int:
+        found = []
+
+        def listen(event: str, _: float, **__: object) -> None:
+            found.append(event)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            forecast(fit, points)
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+        return found.count("/jax/core/compile/backend_compile_duration")
+
+    one, other = (fake_fit(noise="lognormal", seed=s) for s in (7, 8))
+    jax.clear_caches()
+    assert compiled(one, POINT) > 0
+    assert compiled(one, {"N": 9e9, "D": 2e12}) == 0
+    assert compiled(other, POINT) == 0
